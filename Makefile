@@ -1,0 +1,40 @@
+# make demo    protects the bundled people and writes out/demo/report.html
+# make test    runs the tests
+# make parity  runs the comparisons with PyTorch, which it installs
+# make lint    checks style
+# Each sets up .venv first. PYTHON=python3.12 make demo chooses another interpreter.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= out/demo
+
+.PHONY: demo test parity lint clean
+
+demo: .venv/installed
+	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+parity: .venv/installed-parity
+	$(BIN)/python -m pytest -m parity
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf .venv out
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
+	    f"tipim_jax needs Python 3.11 or newer, {sys.executable} is {v[0]}.{v[1]}; run make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-%: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@ .venv/installed

@@ -1,0 +1,38 @@
+"""The bundled people, none of whom exists: 70 synthetic identities with 3 photos each.
+
+They are the product's default targets, gallery and demonstration. Ten are target identities: their
+first photo is optimised towards, their others are in the gallery, as in the paper's protocol (an
+optimisation image is never searched among). Of the other sixty the first photo is the probe and the
+others are in the gallery. See data/people/README.md for their origin.
+"""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "data" / "people"
+# The last ten by number; nothing else distinguishes them.
+TARGETS = tuple(f"Person_{number:03d}" for number in range(61, 71))
+
+
+def photos(identity: str) -> list[Path]:
+    """The photos of one bundled person, first photo first."""
+    return sorted((FOLDER / identity).glob("*.jpg"))
+
+
+def identities() -> list[str]:
+    """All 70 names, sorted."""
+    return sorted(folder.name for folder in FOLDER.iterdir() if folder.is_dir())
+
+
+def target_photos() -> dict[str, Path]:
+    """One photo of each target identity, for the optimisation."""
+    return {identity: photos(identity)[0] for identity in TARGETS}
+
+
+def probe_photos() -> list[Path]:
+    """One photo of each of the sixty identities that are protected in the demonstration."""
+    return [photos(identity)[0] for identity in identities() if identity not in TARGETS]
+
+
+def gallery_photos() -> list[tuple[str, Path]]:
+    """(identity, photo) of every photo that is neither a probe nor an optimisation image."""
+    return [(identity, photo) for identity in identities() for photo in photos(identity)[1:]]
