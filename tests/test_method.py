@@ -1,0 +1,288 @@
+"""The method, on a small network whose every number can be checked."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tipim_jax.method import Surrogate, TipIm, advance, protect, start
+from tipim_jax.method.identity import gain_distances, gains, identity_cotangents, normalise
+from tipim_jax.method.iteration import _mmd_gradient
+from tipim_jax.method.mmd import mmd
+from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
+from tipim_jax.method.update import tip_im_update
+
+SIZE = 12
+
+
+def small_network(variables, images):
+    return jnp.tanh(jnp.einsum("bhwc,hwcd->bd", images / 127.5 - 1, variables))
+
+
+def surrogate(seed=0, dim=16):
+    weights = np.random.default_rng(seed).normal(size=(SIZE, SIZE, 3, dim)) / SIZE
+    return Surrogate(small_network, weights.astype(np.float32))
+
+
+def crops(count, seed=1):
+    noise = np.random.default_rng(seed).uniform(0, 255, (count, SIZE, SIZE, 3))
+    return noise.astype(np.float32)
+
+
+def image_keys(*seeds):
+    return jnp.stack([jax.random.key(seed) for seed in seeds])
+
+
+PRESETS = [TipIm.official(), TipIm.paper(), TipIm.reproduction()]
+FEW = [dataclasses.replace(preset, iterations=5, mmd_group_size=1) for preset in PRESETS]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=["official", "paper", "reproduction"])
+def test_presets_keep_the_budget_and_the_range(preset):
+    original = crops(3)
+    original[0] = 0
+    original[1] = 255
+    settings = dataclasses.replace(preset, iterations=8)
+    protected, choices = protect(
+        [surrogate()], original, crops(4, seed=2), image_keys(1, 2, 3), settings
+    )
+    assert choices.target.shape == choices.gain.shape == (8, 3)
+    assert np.abs(protected - original).max() <= 12 + 1e-4
+    assert np.abs(protected - original).max() > 6, "the mask uses its budget"
+    assert protected.min() >= 0 and protected.max() <= 255
+
+
+def test_protection_moves_every_image_from_itself_towards_its_own_target():
+    network, original, targets = surrogate(), crops(4), crops(6, seed=2)
+    settings = TipIm(iterations=30, views=False)
+    protected, choices = protect([network], original, targets, image_keys(1, 2, 3, 4), settings)
+    before, after, wanted = network(original), network(protected), network(targets)
+    assert len(set(np.asarray(choices.target).ravel())) > 1, "images search their own targets"
+    nearest = np.argmax(after @ wanted.T, axis=1)
+    for i, k in enumerate(nearest):
+        assert after[i] @ before[i] < 0.95
+        assert after[i] @ wanted[k] > before[i] @ wanted[k] + 0.1
+
+
+def test_the_official_step_is_one_and_a_half_budgets_over_all_iterations():
+    assert TipIm.official().step_size == pytest.approx(0.18)
+    assert TipIm.paper().step_size == 1.5
+
+
+def test_identity_cotangents_are_the_derivative_of_the_printed_loss():
+    rng = np.random.default_rng(0)
+    own, x = normalise(rng.normal(size=(2, 8)))
+    targets = normalise(rng.normal(size=(3, 8)))
+    for distance, reduce in (("sum", jnp.sum), ("mean", jnp.mean)):
+
+        def loss(x, target, reduce=reduce):
+            return reduce((x - target) ** 2) - reduce((x - own) ** 2)
+
+        printed = jnp.stack([jax.grad(loss)(x, target) for target in targets])
+        np.testing.assert_allclose(identity_cotangents(own, targets, distance), printed, atol=1e-6)
+
+
+def test_gains_agree_with_a_calculation_by_hand():
+    own = jnp.array([[0.0, 0.0]])
+    targets = jnp.array([[3.0, 4.0], [0.0, 1.0]])
+    candidate = jnp.array([[0.0, 3.0]])
+    euclidean = gain_distances(candidate, jnp.concatenate([own, targets]), "euclidean")
+    np.testing.assert_allclose(euclidean, [[3.0, np.sqrt(10), 2.0]], rtol=1e-6)
+    squared = gain_distances(candidate, jnp.concatenate([own, targets]), "squared")
+    np.testing.assert_allclose(squared, [[9.0, 10.0, 4.0]], rtol=1e-6)
+    by_hand = {"max": np.e**5, "min": np.e**-1, "sum": np.e**5 + np.e**-1}
+    for reduction, ratio in by_hand.items():
+        found = gains(squared[:, 0], squared[:, 1:], reduction)
+        np.testing.assert_allclose(found, [np.log(1 + ratio)], rtol=1e-6)
+
+
+def test_mmd_of_one_image_is_its_closed_form():
+    """With N = 1 both sets have one image: MMD = 2·19 − 2 Σ_σ exp(−d / 2σ)."""
+    for scale in (0.0, 1e-3, 0.05, 1.0, 12.0):
+        change = np.random.default_rng(3).uniform(-scale, scale, 300)
+        r = np.random.default_rng(4).uniform(0, 255, 300).astype(np.float32)
+        p = (r + change).astype(np.float32)
+        d = np.sum((p.astype(np.float64) - r) ** 2)
+        sigmas = np.array(OFFICIAL_BANDWIDTHS)
+        kernels = np.exp(-d / (2 * sigmas))
+        found, slope = jax.value_and_grad(mmd)(p[None], r[None], np.ones(1), OFFICIAL_BANDWIDTHS)
+        np.testing.assert_allclose(found, 2 * (19 - kernels.sum()), rtol=1e-5, atol=1e-5)
+        by_hand = 2 * np.sum(kernels / sigmas) * (p.astype(np.float64) - r)
+        np.testing.assert_allclose(slope[0], by_hand, rtol=1e-4, atol=1e-7)
+
+
+def test_mmd_of_sets_agrees_with_sums_in_double_precision_and_ignores_padding():
+    rng = np.random.default_rng(5)
+    r = rng.uniform(0, 255, (4, 200)).astype(np.float32)
+    p = (r + rng.uniform(-0.5, 0.5, r.shape)).astype(np.float32)
+    sigmas = (1.0, 30.0, 1e4)
+    a, b = p[:3].astype(np.float64), r[:3].astype(np.float64)
+
+    def mean_kernel(a, b):
+        return np.mean(
+            [[sum(np.exp(-np.sum((u - v) ** 2) / (2 * s)) for s in sigmas) for v in b] for u in a]
+        )
+
+    by_hand = mean_kernel(a, a) + mean_kernel(b, b) - 2 * mean_kernel(a, b)
+    assert by_hand > 0.1
+    found = mmd(p, r, np.array([1.0, 1.0, 1.0, 0.0]), sigmas)
+    np.testing.assert_allclose(found, by_hand, rtol=1e-5)
+
+
+def test_gamma_restrains_the_mask_and_a_group_of_images_restrains_it_less():
+    """method.md: at equal γ the MMD's share of the gradient falls as 1/N²."""
+    original, targets = crops(4), crops(3, seed=2)
+    keys = image_keys(1, 2, 3, 4)
+
+    def size(gamma, group):
+        settings = TipIm(gamma=gamma, iterations=20, views=False, mmd_group_size=group)
+        protected, _ = protect([surrogate()], original, targets, keys, settings)
+        return float(jnp.sqrt(jnp.mean((protected - original) ** 2)))
+
+    free, alone, together = size(0.0, 1), size(0.05, 1), size(0.05, 4)
+    assert alone < 0.7 * free
+    assert alone < together <= free * 1.01
+
+
+def test_the_mmd_gradient_of_a_group_falls_as_the_square_of_its_size():
+    """Far apart images: only k(p_i, r_i) differs, and N · ∂MMD/∂x^p_i goes as 1/N²."""
+    original = crops(6)
+    change = np.random.default_rng(6).uniform(-4, 4, original.shape).astype(np.float32)
+    gradients = {}
+    for group in (1, 2, 3, 6):
+        settings = TipIm(mmd_group_size=group, mmd_bandwidths=(1e3,))
+        keys = image_keys(*range(6))
+        problem, _ = start([surrogate()], original, crops(2), keys, settings)
+        gradients[group] = _mmd_gradient(problem, original + change, keys, settings)
+    for group in (2, 3, 6):
+        np.testing.assert_allclose(gradients[group] * group**2, gradients[1], rtol=1e-3, atol=1e-9)
+
+
+def test_few_images_fill_their_mmd_group_with_views_of_themselves():
+    original, keys = crops(2), image_keys(1, 2)
+    settings = TipIm(gamma=0.01, iterations=3, views=False, mmd_group_size=7)
+    problem, state = start([surrogate()], original, crops(2, seed=2), keys, settings)
+    moved = original + np.random.default_rng(7).uniform(-2, 2, original.shape).astype(np.float32)
+    gradient = _mmd_gradient(problem, moved, keys, settings)
+    assert np.isfinite(gradient).all() and (np.abs(gradient) > 0).any()
+    state, _ = advance((surrogate(),), problem, state, settings, 3)
+    assert np.isfinite(state.protected).all()
+
+
+@pytest.mark.parametrize("settings", FEW, ids=["official", "paper", "reproduction"])
+def test_an_image_is_protected_the_same_in_any_batch(settings):
+    original, targets = crops(4), crops(5, seed=2)
+    keys = image_keys(11, 12, 13, 14)
+    whole, choices = protect([surrogate()], original, targets, keys, settings)
+    for rows in ([2], [3, 1], [0, 2, 3]):
+        part, part_choices = protect(
+            [surrogate()], original[rows], targets, keys[jnp.array(rows)], settings
+        )
+        np.testing.assert_array_equal(part_choices.target, choices.target[:, jnp.array(rows)])
+        np.testing.assert_allclose(part, whole[jnp.array(rows)], atol=1e-3)
+
+
+def test_padding_changes_no_byte_of_the_images_beside_it():
+    targets, keys = crops(3, seed=2), image_keys(1, 2, 0, 0)
+    settings = TipIm(iterations=5, gamma=0.01, mmd_group_size=4)
+    valid = np.array([True, True, False, False])
+    runs = []
+    for padding in (crops(1, seed=8)[0], np.zeros((SIZE, SIZE, 3), np.float32)):
+        batch = np.concatenate([crops(2), [padding, padding]]).astype(np.float32)
+        protected, _ = protect([surrogate()], batch, targets, keys, settings, valid=valid)
+        runs.append(np.asarray(protected[:2]))
+    np.testing.assert_array_equal(*runs)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
+    arguments = [surrogate()], crops(2), crops(3, seed=2)
+    settings = TipIm(iterations=5)
+    first, _ = protect(*arguments, image_keys(1, 2), settings)
+    again, _ = protect(*arguments, image_keys(1, 2), settings)
+    other, _ = protect(*arguments, image_keys(3, 4), settings)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_pieces_of_a_run_add_up_to_the_whole():
+    surrogates, keys = (surrogate(),), image_keys(1, 2)
+    settings = TipIm(iterations=6)
+    whole, choices = protect(surrogates, crops(2), crops(3, seed=2), keys, settings)
+    problem, state = start(surrogates, crops(2), crops(3, seed=2), keys, settings)
+    pieces = []
+    for _ in range(3):
+        state, piece = advance(surrogates, problem, state, settings, 2)
+        pieces.append(piece.target)
+    np.testing.assert_array_equal(jnp.concatenate(pieces), choices.target)
+    np.testing.assert_allclose(state.protected, whole, atol=1e-4)
+
+
+def test_several_surrogates_average_their_losses():
+    """Twice the same surrogate is that surrogate; two different ones are neither."""
+    original, targets, keys = crops(2), crops(3, seed=2), image_keys(1, 2)
+    settings = TipIm(iterations=4, views=False)
+    one, other = surrogate(0), surrogate(9, dim=24)
+    alone, _ = protect([one], original, targets, keys, settings)
+    twice, _ = protect([one, one], original, targets, keys, settings)
+    both, _ = protect([one, other], original, targets, keys, settings)
+    np.testing.assert_allclose(twice, alone, atol=1e-3)
+    assert np.abs(both - alone).max() > 0.1
+    for network in (one, other):
+        assert all(
+            after @ before < 0.97
+            for after, before in zip(network(both), network(original), strict=True)
+        )
+
+
+def test_the_update_accumulates_momentum_as_the_official_code_does():
+    settings = TipIm(norm="l2", momentum=0.5)
+    update = tip_im_update(settings)
+    gradients = np.random.default_rng(0).normal(size=(3, 4, 4, 3)).astype(np.float32)
+    state, trace = update.init(gradients[0]), 0.0
+    for gradient in gradients:
+        change, state = update.update(gradient, state)
+        trace = 0.5 * trace + gradient / np.abs(gradient).mean()
+        expected = -0.18 * trace / np.sqrt(np.mean(trace**2))
+        np.testing.assert_allclose(change, expected, rtol=1e-4)
+    sign = tip_im_update(TipIm(norm="linf"))
+    change, _ = sign.update(gradients[0], sign.init(gradients[0]))
+    np.testing.assert_allclose(change, -0.18 * np.sign(gradients[0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_an_image_without_gradient_stays_as_it_is(norm):
+    """A target equal to the image itself gives no direction to go, not a NaN."""
+    original = crops(1)
+    settings = TipIm(iterations=3, views=False, norm=norm)
+    protected, _ = protect([surrogate()], original, original, image_keys(1), settings)
+    np.testing.assert_array_equal(protected, original)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epsilon": -1.0}, r"epsilon is -1.0; expected a value in \[0, 255\]"),
+        ({"iterations": 0}, "iterations is 0"),
+        ({"gamma": float("nan")}, "gamma is nan"),
+        ({"norm": "l1"}, "norm is 'l1'; expected one of linf, l2"),
+        ({"mmd_bandwidths": ()}, "mmd_bandwidths"),
+        ({"mmd_group_size": 3}, "a batch of 4 images does not divide into MMD groups of 3"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(change, message):
+    settings = dataclasses.replace(TipIm.official(), **change)
+    with pytest.raises(ValueError, match=message):
+        protect([surrogate()], crops(4), crops(2), image_keys(1, 2, 3, 4), settings)
+
+
+def test_one_compilation_serves_every_epsilon_and_gamma():
+    surrogates, keys = (surrogate(),), image_keys(1, 2)
+    sizes = set()
+    for epsilon, gamma in ((12.0, 0.0), (8.0, 0.0), (4.0, 0.5)):
+        settings = TipIm(iterations=4, epsilon=epsilon, gamma=gamma)
+        problem, state = start(surrogates, crops(2), crops(3), keys, settings)
+        advance(surrogates, problem, state, settings, 4)
+        sizes.add(advance._cache_size())
+    assert len(sizes) == 1
