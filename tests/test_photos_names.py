@@ -1,0 +1,132 @@
+"""Photos are found in files and folders, and their copies get names of their own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tipim_jax.photos import PhotoError, PhotoFile, find_photos, output_paths
+
+
+def touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def names(photos):
+    return [photo.relative.as_posix() for photo in photos]
+
+
+def outputs(photos, folder, keep_format=False):
+    copies = output_paths(photos, folder, keep_format=keep_format)
+    return [path.relative_to(folder).as_posix() for path in copies]
+
+
+# Finding
+
+
+def test_folders_are_searched_for_visible_photos_in_order_of_name(tmp_path):
+    touch(tmp_path / "b.JPG", tmp_path / "a" / "z.webp", tmp_path / "a" / "deep" / "c.PnG")
+    touch(tmp_path / "notes.txt", tmp_path / ".hidden.png", tmp_path / ".cache" / "x.png")
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / "nowhere")
+    found = find_photos([tmp_path])
+    assert names(found) == ["a/deep/c.PnG", "a/z.webp", "b.JPG"]
+    assert all(photo.source == tmp_path / photo.relative for photo in found)
+
+
+def test_a_file_named_directly_is_taken_whatever_its_name(tmp_path):
+    touch(tmp_path / "in" / "a.jpg", tmp_path / "in" / "scan")
+    assert names(find_photos([tmp_path / "in" / "scan", tmp_path / "in" / "a.jpg"])) == [
+        "scan",
+        "a.jpg",
+    ]
+
+
+def test_paths_are_absolute_and_may_go_upwards(tmp_path, monkeypatch):
+    touch(tmp_path / "a" / "x.png", tmp_path / "b" / "y.png")
+    monkeypatch.chdir(tmp_path / "a")
+    parent, here = Path("../b"), Path(".")
+    assert find_photos([parent, here]) == [
+        PhotoFile(tmp_path / "b" / "y.png", Path("y.png")),
+        PhotoFile(tmp_path / "a" / "x.png", Path("x.png")),
+    ]
+
+
+def test_links_are_followed_once(tmp_path):
+    touch(tmp_path / "photos" / "a.png", tmp_path / "elsewhere" / "b.png")
+    (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "same.png").symlink_to(tmp_path / "photos" / "a.png")
+    assert names(find_photos([tmp_path / "photos"])) == ["a.png", "more/b.png"]
+
+
+def test_a_photo_named_twice_is_found_once(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / "b.png")
+    assert names(find_photos([tmp_path / "b.png", tmp_path, tmp_path])) == ["b.png", "a.png"]
+
+
+def test_all_paths_that_are_no_photos_are_named_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PhotoError) as error:
+        find_photos([tmp_path / "gone.jpg", tmp_path / "pipe", tmp_path])
+    assert "gone.jpg does not exist" in str(error.value)
+    assert "pipe is neither a file nor a folder" in str(error.value)
+
+
+def test_the_output_of_an_earlier_run_is_passed_over(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / "out" / "a.png")
+    assert names(find_photos([tmp_path], skip=tmp_path / "out")) == ["a.png"]
+    assert names(find_photos([tmp_path / "out"], skip=tmp_path / "out")) == ["a.png"]
+
+
+def test_equal_names_from_several_folders_keep_the_folders_names(tmp_path):
+    touch(*(tmp_path / place / "x.png" for place in ("p/one", "p/two", "q/one")))
+    touch(tmp_path / "q" / "one" / "y.png")
+    folders = [tmp_path / "p" / "one", tmp_path / "p" / "two", tmp_path / "q" / "one"]
+    assert names(find_photos(folders)) == ["p/one/x.png", "two/x.png", "q/one/x.png", "y.png"]
+    assert set(find_photos(folders)) == set(find_photos(folders[::-1]))
+
+
+# Naming
+
+
+def test_copies_are_png_below_the_output_folder(tmp_path):
+    touch(tmp_path / "in" / "a.jpg", tmp_path / "in" / "d" / "b.old.WEBP")
+    found = find_photos([tmp_path / "in"])
+    assert outputs(found, tmp_path / "out") == ["a.png", "d/b.old.png"]
+    assert outputs(found, tmp_path / "out", keep_format=True) == ["a.jpg", "d/b.old.WEBP"]
+
+
+def test_photos_that_differ_in_their_suffix_alone_do_not_meet(tmp_path):
+    touch(*(tmp_path / "in" / name for name in ("a.jpg", "a.png", "a.webp", "a.jpg.png")))
+    found = find_photos([tmp_path / "in"])
+    assert names(found) == ["a.jpg", "a.jpg.png", "a.png", "a.webp"]
+    expected = ["a.jpg (2).png", "a.jpg.png", "a.png", "a.webp.png"]
+    assert outputs(found, tmp_path / "out") == expected
+    assert outputs(found[::-1], tmp_path / "out") == expected[::-1]
+
+
+def test_names_that_differ_in_case_alone_do_not_meet(tmp_path):
+    touch(tmp_path / "in" / "A.png", tmp_path / "in" / "a.png")
+    if len(list((tmp_path / "in").iterdir())) == 1:
+        pytest.skip("this file system does not tell A from a")
+    found = find_photos([tmp_path / "in"])
+    assert outputs(found, tmp_path / "out") == ["A.png", "a.png.png"]
+
+
+def test_a_suffix_that_cannot_be_written_becomes_png(tmp_path):
+    touch(tmp_path / "a.jfif")
+    found = find_photos([tmp_path / "a.jfif"])
+    assert outputs(found, tmp_path / "out", keep_format=True) == ["a.png"]
+
+
+def test_no_photo_is_overwritten_by_its_copy(tmp_path):
+    touch(tmp_path / "a.png")
+    with pytest.raises(PhotoError, match=r"would overwrite .*a.png.*another output folder"):
+        output_paths(find_photos([tmp_path]), tmp_path, keep_format=False)
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(PhotoError, match="would overwrite"):
+        output_paths(find_photos([tmp_path]), tmp_path / "link", keep_format=False)
