@@ -1,0 +1,277 @@
+"""Identification and quality against brute force in float64 and closed forms."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.ndimage import correlate1d
+
+from tipim_jax import evaluation
+
+GALLERY, PROBES, DIM = 83, 17, 24
+
+
+@pytest.fixture(scope="module")
+def people():
+    """Embeddings around one centre per identity; lengths far from 1, as networks give them."""
+    random = np.random.default_rng(3)
+    centres = random.normal(size=(12, DIM))
+    gallery_identities = random.integers(0, 12, GALLERY)
+    probe_identities = random.integers(0, 12, PROBES)
+
+    def around(identities):
+        noisy = centres[identities] + 2 * random.normal(size=(len(identities), DIM))
+        return (noisy * random.uniform(0.1, 40, (len(identities), 1))).astype(np.float32)
+
+    return (
+        around(gallery_identities),
+        gallery_identities,
+        around(probe_identities),
+        probe_identities,
+    )
+
+
+def ranking(gallery, probe, excluded=()):
+    """All gallery images, nearest first: one at a time, in float64, by the paper's distance."""
+    unit = probe.astype(np.float64) / np.sqrt(np.sum(probe.astype(np.float64) ** 2))
+    cosines, order = [], []
+    for image in gallery.astype(np.float64):
+        cosines.append(float(sum(unit * image)) / np.sqrt(float(sum(image * image))))
+    for index in sorted(range(len(gallery)), key=lambda i: (2 - 2 * cosines[i], i)):
+        if index not in excluded:
+            order.append(index)
+    return order, cosines
+
+
+def test_embeddings_are_normalised_to_length_one_and_zeros_stay_zeros():
+    unit = evaluation.normalise(jnp.array([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0]]))
+    np.testing.assert_allclose(unit, [[0.6, 0.8], [0, 0], [1, 0]], atol=1e-7)
+
+
+def test_nearest_finds_what_brute_force_finds(people):
+    gallery, _, probes, _ = people
+    cosines, indices = evaluation.nearest(gallery, probes, 7)
+    for p, probe in enumerate(probes):
+        order, expected = ranking(gallery, probe)
+        assert list(indices[p]) == order[:7]
+        np.testing.assert_allclose(cosines[p], [expected[i] for i in order[:7]], atol=1e-6)
+
+
+def test_nearest_orders_equal_cosines_by_index():
+    gallery = np.array([[0, 1], [1, 0], [0, 1], [1, 0], [1, 0]], np.float32)
+    cosines, indices = evaluation.nearest(gallery, np.array([[2, 0]], np.float32), 5)
+    assert indices.tolist() == [[1, 3, 4, 0, 2]]
+    assert cosines.tolist() == [[1, 1, 1, 0, 0]]
+
+
+def test_a_probe_does_not_find_what_is_excluded_for_it(people):
+    gallery, _, _, _ = people
+    probes = gallery[:5]
+    excluded = np.eye(5, GALLERY, dtype=bool)
+    _, found = evaluation.nearest(gallery, probes, 3)
+    assert found[:, 0].tolist() == [0, 1, 2, 3, 4]
+    _, found = evaluation.nearest(gallery, probes, 3, excluded)
+    for p in range(5):
+        assert list(found[p]) == ranking(gallery, probes[p], {p})[0][:3]
+
+
+def test_a_search_for_more_than_the_gallery_holds_ends_in_nobody():
+    gallery = np.array([[1, 0], [0, 1]], np.float32)
+    cosines, indices = evaluation.nearest(
+        gallery, gallery[:1], 4, excluded=np.array([[True, False]])
+    )
+    assert indices.tolist() == [[1, -1, -1, -1]]
+    assert cosines.tolist() == [[0, -np.inf, -np.inf, -np.inf]]
+    identities = evaluation.identities_at(np.array([5, 6]), indices)
+    assert identities.tolist() == [[6, -1, -1, -1]]
+    nobody = np.array([evaluation.NOBODY])
+    assert not evaluation.rank_n_targeted(identities, nobody).any()
+    assert evaluation.rank_n_untargeted(identities, nobody).all()
+
+
+def test_an_empty_gallery_is_refused():
+    with pytest.raises(ValueError, match="gallery holds no image"):
+        evaluation.nearest(np.zeros((0, 4), np.float32), np.ones((1, 4), np.float32), 1)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_rank_n_agrees_with_its_definition(people, count):
+    gallery, gallery_identities, probes, probe_identities = people
+    targets = np.array([2, 9])
+    _, indices = evaluation.nearest(gallery, probes, count)
+    neighbours = evaluation.identities_at(gallery_identities, indices)
+    targeted = evaluation.rank_n_targeted(neighbours, targets)
+    untargeted = evaluation.rank_n_untargeted(neighbours, probe_identities)
+    for p, probe in enumerate(probes):
+        top = {int(gallery_identities[i]) for i in ranking(gallery, probe)[0][:count]}
+        assert bool(targeted[p]) == bool(top & {2, 9})
+        assert bool(untargeted[p]) == (int(probe_identities[p]) not in top)
+    assert 0 < targeted.sum() < PROBES  # both outcomes occur, or nothing was tested
+    assert 0 < untargeted.sum() < PROBES
+
+
+def test_more_neighbours_never_hide_an_identity_nor_lose_a_target():
+    random = np.random.default_rng(0)
+    neighbours = random.integers(0, 6, (500, 10))
+    own, targets = random.integers(0, 6, 500), np.array([1, 4])
+    for n in range(1, 10):
+        fewer, more = neighbours[:, :n], neighbours[:, : n + 1]
+        hidden = evaluation.rank_n_untargeted(fewer, own)
+        assert (evaluation.rank_n_untargeted(more, own) <= hidden).all()
+        assert (
+            evaluation.rank_n_targeted(more, targets) >= evaluation.rank_n_targeted(fewer, targets)
+        ).all()
+
+
+def test_locate_gives_the_first_position_and_the_best_cosine(people):
+    gallery, gallery_identities, probes, probe_identities = people
+    excluded = np.random.default_rng(1).random((PROBES, GALLERY)) < 0.2
+    wanted = np.stack([probe_identities, np.full(PROBES, 3)], axis=1)
+    located = evaluation.locate(gallery, gallery_identities, probes, wanted, excluded)
+    for p, probe in enumerate(probes):
+        order, cosines = ranking(gallery, probe, set(np.flatnonzero(excluded[p])))
+        first = next(n for n, i in enumerate(order) if gallery_identities[i] in wanted[p])
+        assert located.position[p] == first + 1
+        np.testing.assert_allclose(located.cosine[p], cosines[order[first]], atol=1e-6)
+
+
+def test_positions_and_neighbours_tell_the_same_story(people):
+    gallery, gallery_identities, probes, probe_identities = people
+    targets = np.array([0, 7])
+    own = evaluation.locate(gallery, gallery_identities, probes, probe_identities[:, None])
+    target = evaluation.locate(gallery, gallery_identities, probes, np.tile(targets, (PROBES, 1)))
+    for n in (1, 5):
+        _, indices = evaluation.nearest(gallery, probes, n)
+        neighbours = evaluation.identities_at(gallery_identities, indices)
+        np.testing.assert_array_equal(
+            own.position > n, evaluation.rank_n_untargeted(neighbours, probe_identities)
+        )
+        np.testing.assert_array_equal(
+            target.position <= n, evaluation.rank_n_targeted(neighbours, targets)
+        )
+
+
+def test_locate_says_when_the_gallery_has_nobody_of_that_identity(people):
+    gallery, gallery_identities, probes, _ = people
+    for absent in (99, evaluation.NOBODY):
+        located = evaluation.locate(
+            gallery, gallery_identities, probes, np.full((PROBES, 1), absent)
+        )
+        assert (located.position == 0).all()
+        assert (located.cosine == -np.inf).all()
+
+
+def test_locate_counts_equal_cosines_before_it_by_index():
+    gallery = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
+    probe = np.array([[3, 0]], np.float32)
+    positions = [
+        int(evaluation.locate(gallery, np.arange(4), probe, np.array([[identity]])).position[0])
+        for identity in range(4)
+    ]
+    assert positions == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("pairs", "far"), [(1000, 0.001), (2999, 0.001), (100, 0.29), (57, 0.1)])
+def test_the_threshold_is_the_lowest_that_keeps_the_false_accept_rate(pairs, far):
+    cosines = np.random.default_rng(pairs).permutation(np.linspace(-0.2, 0.5, pairs))
+    threshold = evaluation.threshold_at_far(cosines, far)
+    # In whole numbers: a fraction such as 29 / 100 is not exact in binary.
+    allowed = pairs * round(far * 1000)
+    assert 1000 * np.sum(cosines > threshold) <= allowed
+    assert 1000 * np.sum(cosines > np.nextafter(threshold, -1)) > allowed
+
+
+def test_equal_impostors_are_never_accepted_beyond_the_rate():
+    cosines = np.array([0.1] * 97 + [0.4] * 3)
+    assert evaluation.threshold_at_far(cosines, 0.02) == 0.4
+    assert evaluation.threshold_at_far(cosines, 0.03) == 0.1
+
+
+def test_a_threshold_that_cannot_be_measured_is_refused():
+    with pytest.raises(ValueError, match=r"999 impostor pairs .* at least 1000 pairs"):
+        evaluation.threshold_at_far(np.zeros(999), 0.001)
+    with pytest.raises(ValueError, match="not finite"):
+        evaluation.threshold_at_far(np.array([0.1, np.nan]), 0.5)
+    with pytest.raises(ValueError, match=r"is 1\.5, expected between"):
+        evaluation.threshold_at_far(np.zeros(9), 1.5)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """Smooth pictures with edges and clipped areas, and the same with masks of at most 12."""
+    random = np.random.default_rng(5)
+    y, x = np.mgrid[:48, :64]
+    waves = [np.sin(x / a + c) * np.cos(y / b) for a, b, c in ((7, 9, 0), (4, 13, 1), (19, 5, 2))]
+    picture = 128 + 140 * np.stack(waves, axis=-1)
+    picture[10:30, 20:40] -= 60
+    original = np.clip(np.stack([picture, picture[::-1]]), 0, 255).astype(np.uint8)
+    mask = random.integers(-12, 13, original.shape)
+    return original, np.clip(original + mask, 0, 255).astype(np.uint8)
+
+
+def wang_ssim(original, protected):
+    """SSIM in float64 straight from Wang et al. 2004, eq. 13, with their window and constants."""
+    offsets = np.arange(-5, 6)
+    window = np.exp(-(offsets**2) / (2 * 1.5**2))
+    window /= window.sum()
+
+    def local_mean(channel):
+        blurred = correlate1d(correlate1d(channel, window, axis=0), window, axis=1)
+        return blurred[5:-5, 5:-5]  # only windows that lie inside the image
+
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    values = []
+    for a, b in zip(
+        np.moveaxis(original, -1, 0).astype(np.float64),
+        np.moveaxis(protected, -1, 0).astype(np.float64),
+        strict=True,
+    ):
+        mean_a, mean_b = local_mean(a), local_mean(b)
+        variances = local_mean(a * a) - mean_a**2 + local_mean(b * b) - mean_b**2
+        covariance = local_mean(a * b) - mean_a * mean_b
+        values.append(
+            (2 * mean_a * mean_b + c1)
+            * (2 * covariance + c2)
+            / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
+        )
+    return np.mean(values)
+
+
+def test_ssim_is_that_of_wang_2004(photos):
+    expected = [wang_ssim(*pair) for pair in zip(*photos, strict=True)]
+    np.testing.assert_allclose(evaluation.ssim(*photos), expected, atol=2e-5)
+
+
+def test_psnr_is_that_of_the_mean_squared_difference(photos):
+    original, protected = (p.astype(np.float64) for p in photos)
+    expected = 10 * np.log10(255**2 / np.mean((original - protected) ** 2, axis=(1, 2, 3)))
+    np.testing.assert_allclose(evaluation.psnr(*photos), expected, atol=1e-4)
+
+
+def test_a_difference_of_at_most_twelve_forces_psnr_of_26_55_db(photos):
+    bound = 20 * np.log10(255 / 12)
+    assert (evaluation.psnr(*photos) >= bound).all()
+    worst = np.full((1, 12, 12, 3), 100, np.uint8)
+    np.testing.assert_allclose(evaluation.psnr(worst, worst + np.uint8(12)), bound, atol=1e-4)
+
+
+def test_an_image_that_did_not_change_has_infinite_psnr_and_ssim_one(photos):
+    original, protected = photos
+    half_changed = np.stack([original[0], protected[1]])
+    assert np.isposinf(evaluation.psnr(original, half_changed)).tolist() == [True, False]
+    np.testing.assert_allclose(evaluation.ssim(original, original), 1, atol=1e-6)
+
+
+def test_the_greatest_difference_counts_both_directions():
+    original = np.array([[0, 250, 30]], np.uint8)
+    assert evaluation.greatest_difference(original, np.array([[3, 239, 30]], np.uint8)) == 11
+    assert evaluation.greatest_difference(original, np.array([[255, 250, 30]], np.uint8)) == 255
+
+
+def test_quality_is_measured_on_saved_pixels_of_one_shape(photos):
+    original, protected = photos
+    with pytest.raises(ValueError, match=r"float64\[2, 48, 64, 3\], expected uint8"):
+        evaluation.psnr(original / 255, protected)
+    with pytest.raises(ValueError, match="must be one shape"):
+        evaluation.psnr(original, protected[:1])
+    with pytest.raises(ValueError, match="at least 11x11 pixels, found 10x64"):
+        evaluation.ssim(original[:, :10], protected[:, :10])

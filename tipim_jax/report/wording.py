@@ -1,0 +1,107 @@
+"""Sentences and numbers of the page, in plain words."""
+
+import math
+from collections.abc import Sequence
+
+from tipim_jax.report.results import Face, Recogniser, Results
+
+LIMITS = (
+    "The mask works against software that compares faces, and not against all of it. People "
+    "recognise the person as before: it hides nothing from human eyes. A recogniser that differs "
+    "much from those it was made against, or one that was trained on masked photos, may still "
+    "recognise the face; the figures of held-out recognisers show how far that goes for the few "
+    "tried here and say little about others. Strong compression, scaling down, filters and "
+    "retouching weaken the mask, and so may the site that the photo is sent to; denoisers built "
+    "for the purpose can take it off again. Other photos of the same person that are already "
+    "online stay as recognisable as they are, and so do faces that were not found in a photo, and "
+    "clues beside the face: clothes, places, names, metadata. It lowers the odds of being found; "
+    "it guarantees nothing."
+)
+
+_ONE_FACE = {  # by whether it was recognised before, and is now
+    (True, False): "no longer recognises it",
+    (True, True): "still recognises it",
+    (False, False): "did not recognise it even before",
+    (False, True): "recognises it now, though not before",
+}
+
+
+def headline(results: Results) -> str:
+    """What came of it, in one sentence."""
+    faces = results.faces()
+    if not faces:
+        return "No photo was protected."
+    what = f"{counted(len(faces), 'face')} in {counted(len(results.photos), 'photo')}"
+    if not results.recognisers:
+        return f"{_capital(what)} protected; no recogniser was asked whether it still knows them."
+    measured = [(r, recognition(faces, r)) for r in results.recognisers]
+    measured = [(r, counts) for r, counts in measured if counts[2]]
+    if not measured:
+        return (
+            f"{_capital(what)} protected; whether a recogniser still knows them was not measured, "
+            "because the gallery holds no photo of these people."
+        )
+    of = max(counts[2] for _, counts in measured)
+    clauses = []
+    for recogniser, (before, after, _) in measured:
+        who = recogniser.name
+        who += ", which the protection never saw," if recogniser.held_out else ""
+        if of == 1:
+            clauses.append(f"{who} {_ONE_FACE[bool(before), bool(after)]}")
+        else:
+            verb = "" if clauses else "now recognises "
+            clauses.append(f"{who} {verb}{f'{after:,}' if after else 'none'} ({before:,} before)")
+    start = "There is one face: " if of == 1 else f"Of {of:,} faces, "
+    return f"{start}{listed(clauses)}."
+
+
+def recognition(faces: Sequence[Face], recogniser: Recogniser) -> tuple[int, int, int]:
+    """How many faces a recogniser knows before, how many after, and of how many it could."""
+    scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]
+    scores = [s for s in scores if s.clean.own_cosine is not None]
+    before = sum(s.clean.own_cosine > recogniser.threshold for s in scores)
+    after = sum(
+        s.protected is not None
+        and s.protected.own_cosine is not None
+        and s.protected.own_cosine > recogniser.threshold
+        for s in scores
+    )
+    return before, after, len(scores)
+
+
+def counted(count: int, thing: str) -> str:
+    number = {0: "no", 1: "one"}.get(count, f"{count:,}")
+    several = {"person": "people"}.get(thing, f"{thing}s")
+    return f"{number} {thing if count == 1 else several}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
+def decimal(value: float | None, places: int, unit: str = "") -> str:
+    """With a true minus sign; never minus zero; a dash for what was not measured."""
+    if value is None:
+        return "–"
+    text = f"{value:.{places}f}"
+    return (text.lstrip("-") if float(text) == 0 else text.replace("-", "\u2212")) + unit
+
+
+def percentage(fraction: float | None, of: int) -> str:
+    """With as many decimals as `of` cases can tell apart: none up to 100 cases, one up to 1,000."""
+    places = max(0, math.ceil(math.log10(of)) - 2) if of else 0
+    return "–" if fraction is None else f"{100 * fraction:.{places}f}\u202f%"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 0.1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
