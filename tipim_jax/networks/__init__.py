@@ -1,0 +1,9 @@
+"""Face recognition networks in Flax, and the registry of the weights that exist for them.
+
+Images enter as RGB float32 in [0, 255], 112x112, batch first (the canonical crop); embeddings leave
+as float32, not normalised. Inference only: no network has a training mode.
+"""
+
+from tipim_jax.networks.registry import Network, get, names
+
+__all__ = ["Network", "get", "names"]

@@ -1,0 +1,45 @@
+"""Maximum pooling whose gradient is a sum of shifted maps; XLA's scatters, slowly on a CPU."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from tipim_jax.networks.windows import Windows
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def max_pool(
+    x: Float[Array, "batch height width channels"], windows: Windows
+) -> Float[Array, "batch rows columns channels"]:
+    """The greatest value in every window; of equals, the first has the gradient.
+
+    Args:
+      x: feature maps.
+      windows: without padding, whose zeros would take part.
+    """
+    return _forward(x, windows)[0]
+
+
+def _forward(x, windows):
+    if windows.padding:
+        raise ValueError(f"maximum pooling takes no padding, got {windows.padding}")
+    (_, _, greatest), *others = windows.taps(x)
+    where = jnp.zeros(greatest.shape, jnp.int32)
+    for i, j, seen in others:
+        where = jnp.where(seen > greatest, i * windows.size + j, where)
+        greatest = jnp.maximum(seen, greatest)
+    return greatest, (where, jnp.zeros((0, *x.shape[1:3]), x.dtype))
+
+
+def _backward(windows, residuals, cotangent):
+    where, size = residuals
+
+    def contribution(i, j, seen, where):
+        return jnp.where(where == i * windows.size + j, seen, 0)
+
+    return (windows.gather((cotangent, where), size.shape[1:], contribution),)
+
+
+max_pool.defvjp(_forward, _backward)

@@ -1,0 +1,49 @@
+"""From the canonical crop to what a network was trained on.
+
+The canonical crop is RGB float32 in [0, 255], 112x112, aligned to the five points of ArcFace's
+template. Everything here is linear in the pixels, so gradients flow through it exactly.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def view(
+    images: Float[Array, "batch h w c"],
+    region: tuple[float, float, float, float],
+    size: tuple[int, int],
+) -> Float[Array, "batch height width c"]:
+    """The part of the images that a network looks at, bilinearly interpolated.
+
+    For the whole image this is PyTorch's `F.interpolate(mode="bilinear", align_corners=False)`:
+    half-pixel centres, no antialiasing.
+
+    Args:
+      images: maps in any range.
+      region: (top, left, bottom, right) in pixels, whose corners are at whole numbers. What of it
+        lies outside the image is zero.
+      size: (height, width) wanted.
+    """
+    top, left, bottom, right = region
+    height, width = images.shape[1:3]
+    if region == (0, 0, height, width) and size == (height, width):
+        return images
+    scale = jnp.array([size[0] / (bottom - top), size[1] / (right - left)], images.dtype)
+    translation = -scale * jnp.array([top, left], images.dtype)
+    shape = (images.shape[0], *size, images.shape[3])
+    return jax.image.scale_and_translate(
+        images, shape, (1, 2), scale, translation, method="linear", antialias=False
+    )
+
+
+def normalise(
+    images: Float[Array, "batch h w 3"],
+    channel_order: str,
+    mean: tuple[float, float, float],
+    std: tuple[float, float, float],
+) -> Float[Array, "batch h w 3"]:
+    """(x - mean) / std per channel; `mean` and `std` are in the network's own channel order."""
+    if channel_order == "BGR":
+        images = images[..., ::-1]
+    return (images - jnp.asarray(mean, images.dtype)) / jnp.asarray(std, images.dtype)
