@@ -1,0 +1,312 @@
+"""The command, used as its users use it: files in, files out, real networks and weights."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tipim_jax import people
+from tipim_jax.attack import save, settings
+from tipim_jax.attack.__main__ import main
+from tipim_jax.attack.batches import even_batch
+from tipim_jax.attack.scan import aligned_faces
+from tipim_jax.method import TipIm
+from tipim_jax.photos import read_photo
+from tipim_jax.report import Results
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+# Few people and iterations: what is tested is the command, not how well it protects.
+FAST = ["--surrogate", "mobileface", "--recogniser", "mobileface", "--iterations", "4"]
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    """Two single portraits of different people, two of them in one picture, and three bad files."""
+    folder = tmp_path_factory.mktemp("album")
+    first, second = (
+        Image.fromarray(read_photo(people.photos(name)[0]).pixels)
+        for name in ("Person_002", "Person_005")
+    )
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    exif.get_ifd(0x8825)[1] = "N"  # GPS
+    (folder / "holiday").mkdir()
+    first.save(folder / "holiday" / "beach.jpg", exif=exif, quality=95)
+    second.save(folder / "portrait.png")
+    both = Image.new("RGB", (500, 250))
+    both.paste(first, (0, 0))
+    both.paste(second, (250, 0))
+    both.save(folder / "both.png")
+    Image.new("RGB", (200, 200), "green").save(folder / "meadow.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
+    (folder / "notes.txt").write_text("not a photo either")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_gallery(tmp_path_factory):
+    """Four people: one of the album's, three others."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for name in ("Person_005", "Person_010", "Person_020", "Person_063"):
+        shutil.copytree(people.FOLDER / name, folder / name)
+    return folder
+
+
+def attack(*arguments, capsys=None):
+    """Exit status, and what was printed."""
+    status = main([str(argument) for argument in arguments])
+    return status, capsys.readouterr() if capsys else None
+
+
+@pytest.fixture(scope="module")
+def first_run(album, small_gallery, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "protected"
+    arguments = [album, "--output", output, "--gallery", small_gallery, *FAST]
+    arguments += ["--recogniser", "sface"]
+    return attack(*arguments)[0], output, arguments
+
+
+def results_in(output) -> Results:
+    return Results.from_json((output / "results.json").read_text())
+
+
+def test_every_photo_with_a_face_is_protected_and_the_others_are_listed(first_run):
+    status, output, _ = first_run
+    assert status == 1, "a file could not be read"
+    written = {str(p.relative_to(output)) for p in output.rglob("*.png")}
+    assert written == {"holiday/beach.png", "portrait.png", "both.png"}
+    reasons = {missed.input: missed.reason for missed in results_in(output).not_protected}
+    assert reasons.keys() == {"meadow.png", "broken.jpg"}
+    assert reasons["meadow.png"] == "no face found"
+    assert "broken.jpg" in reasons["broken.jpg"]
+    assert not list(output.rglob("*.part"))
+
+
+def test_written_photos_keep_the_budget_the_size_and_what_is_not_face(first_run, album, detector):
+    _, output, _ = first_run
+    for source, target in (
+        ("holiday/beach.jpg", "holiday/beach.png"),
+        ("portrait.png", "portrait.png"),
+        ("both.png", "both.png"),
+    ):
+        before, after = read_photo(album / source).pixels, read_photo(output / target).pixels
+        change = np.abs(after.astype(int) - before)
+        assert 6 <= change.max() <= 12
+        rows, columns = np.mgrid[: before.shape[0], : before.shape[1]]
+        inside = np.zeros(before.shape[:2], bool)
+        for face in aligned_faces(before, detector):
+            x = face.matrix @ np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
+            inside |= ((x >= -1) & (x <= 112)).all(axis=0).reshape(rows.shape)
+        assert change[~inside].max() == 0
+
+
+def test_metadata_is_dropped_unless_asked_for(first_run, album, small_gallery, tmp_path):
+    _, output, _ = first_run
+    with Image.open(output / "holiday" / "beach.png") as dropped:
+        assert not dropped.getexif()
+    photo = album / "holiday" / "beach.jpg"
+    with Image.open(photo) as original:
+        assert original.getexif().get_ifd(0x8825), "the original tells where it was taken"
+    keeping = ["--keep-metadata", "--format", "keep", "--gallery", small_gallery]
+    attack(photo, "--output", tmp_path, *keeping, *FAST)
+    with Image.open(tmp_path / "beach.jpg") as kept:
+        assert kept.getexif()[0x010F] == "a camera" and kept.getexif().get_ifd(0x8825)
+        assert kept.format == "JPEG"
+
+
+def test_results_say_what_was_measured_on_the_saved_files(first_run, album):
+    _, output, _ = first_run
+    results = results_in(output)
+    assert results.settings["iterations"] == 4 and results.settings["epsilon"] == 12.0
+    assert results.surrogates == ("mobileface",)
+    assert [(r.name, r.held_out) for r in results.recognisers] == [
+        ("mobileface", False),
+        ("sface", True),
+    ]
+    photos = {photo.input: photo for photo in results.photos}
+    assert [len(photos[name].faces) for name in ("holiday/beach.jpg", "both.png")] == [1, 2]
+    assert results.quality.max_difference <= 12
+    for photo in results.photos:
+        for face in photo.faces:
+            assert face.psnr > 26.55 and 0 < face.ssim < 1
+            assert face.target in people.TARGETS
+            score = face.recognisers["mobileface"]
+            assert score.protected.own_cosine < score.clean.own_cosine - 0.2
+            assert score.protected.target_cosine > score.clean.target_cosine + 0.1
+
+
+def test_faces_nobody_named_are_told_by_the_gallery_or_by_the_other_photos(first_run):
+    """portrait.png is somebody of the gallery; beach.jpg is the left half of both.png, unnamed."""
+    _, output, _ = first_run
+    photos = {photo.input: photo for photo in results_in(output).photos}
+    (known,), (unknown,) = photos["portrait.png"].faces, photos["holiday/beach.jpg"].faces
+    assert known.identity == "Person_005" and unknown.identity is None
+    for face in (known, unknown):
+        clean = face.recognisers["sface"].clean
+        assert clean.own_cosine > 0.9 and clean.own_rank == 1
+    assert sorted(str(face.identity) for face in photos["both.png"].faces) == ["None", "Person_005"]
+
+
+def test_the_report_is_there_and_names_the_photos(first_run):
+    _, output, _ = first_run
+    page = (output / "report.html").read_text()
+    assert "beach.jpg" in page and "meadow.png" in page and "data:image/" in page
+
+
+def test_a_rerun_does_nothing_twice(first_run, capsys):
+    _, output, arguments = first_run
+    before = {path: path.stat().st_mtime_ns for path in output.rglob("*.png")}
+    results = results_in(output)
+    status, _ = attack(*arguments, capsys=capsys)
+    assert status == 1, "the broken file is still broken"
+    assert {path: path.stat().st_mtime_ns for path in output.rglob("*.png")} == before
+    assert results_in(output).photos == results.photos
+
+
+def test_a_rerun_redoes_what_is_missing_or_was_made_otherwise(first_run, tmp_path):
+    _, output, arguments = first_run
+    copy = tmp_path / "protected"
+    shutil.copytree(output, copy)
+    arguments = [copy if argument == output else argument for argument in arguments]
+    (copy / "portrait.png").unlink()
+    attack(*arguments)
+    for path in output.rglob("*.png"):
+        first, second = (read_photo(p).pixels for p in (path, copy / path.relative_to(output)))
+        parted = np.abs(first.astype(int) - second)
+        # Another batch is another program, whose sums XLA rounds in another order.
+        assert parted.max() <= 1 and parted.mean() < 1e-3
+    attack(*arguments, "--epsilon", "5")
+    assert results_in(copy).quality.max_difference == 5
+
+
+def test_a_file_of_somebody_else_is_not_overwritten_unless_asked(album, small_gallery, tmp_path):
+    mine = tmp_path / "portrait.png"
+    Image.new("RGB", (10, 10)).save(mine)
+    content = mine.read_bytes()
+    arguments = [album / "portrait.png", "--output", tmp_path, "--gallery", small_gallery, *FAST]
+    assert attack(*arguments)[0] == 1
+    assert mine.read_bytes() == content
+    (missed,) = results_in(tmp_path).not_protected
+    assert "--overwrite replaces it" in missed.reason
+    assert attack(*arguments, "--overwrite")[0] == 0
+    assert mine.read_bytes() != content
+
+
+def test_after_ctrl_c_what_is_done_stays_and_the_next_run_goes_on(
+    album, small_gallery, tmp_path, monkeypatch, capsys
+):
+    arguments = [album, "--output", tmp_path, "--gallery", small_gallery, *FAST]
+    arguments += ["--batch-size", "1"]
+    written = []
+
+    def interrupted(*positional, **named):
+        if written:
+            raise KeyboardInterrupt
+        written.append(positional[0])
+        write_photo(*positional, **named)
+
+    write_photo = save.write_photo
+    monkeypatch.setattr(save, "write_photo", interrupted)
+    status, said = attack(*arguments, capsys=capsys)
+    assert status == 130
+    assert "1 of 3 photos are done" in " ".join(said.err.split())
+    monkeypatch.undo()
+    first = written[0].stat().st_mtime_ns
+    assert attack(*arguments)[0] == 1
+    assert written[0].stat().st_mtime_ns == first
+    assert len(results_in(tmp_path).photos) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere does not exist"),
+        (["--epsilon", "300"], "epsilon is 300.0; expected a value in [0, 255]"),
+        (["--batch-size", "0"], "--batch-size is 0; expected at least 1"),
+        (["--config", "missing.toml"], "--config missing.toml cannot be read"),
+        (["--targets", "EMPTY"], "holds no photos"),
+        (["--gallery", "EMPTY"], "one folder for each person"),
+        (["EMPTY"], "no photos in"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(arguments, message, tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    arguments = [empty if argument == "EMPTY" else argument for argument in arguments]
+    status, said = attack(*arguments, "--output", tmp_path / "out", capsys=capsys)
+    assert status == 1
+    assert message in " ".join(said.err.split())
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("arguments", [["--surrogate", "facenoet"], ["--iterations", "many"]])
+def test_an_unknown_network_or_no_number_is_a_usage_error(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert arguments[1] in capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for word in ("examples:", "--surrogate", "--gamma", "--config", "mobileface, sface, dlib"):
+        assert word in text
+
+
+@pytest.mark.parametrize("name", settings.PRESETS)
+def test_each_preset_has_a_configuration_file_that_says_the_same(name):
+    assert settings.read_config(CONFIGS / f"{name}.toml").method == settings.PRESETS[name]()
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "paper"\nsurrogate = ["dlib"]\nseed = 5\n[method]\nepsilon = 7\n')
+    found = settings.parse(["--config", str(path), "--iterations", "3"])
+    assert found.method == dataclasses.replace(TipIm.paper(), epsilon=7.0, iterations=3)
+    assert found.surrogates == ("dlib",) and found.seed == 5
+    assert settings.parse([f"--config={path}", "--surrogate", "sface"]).surrogates == ("sface",)
+    assert settings.parse(["--preset", "paper"]).method == TipIm.paper()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epsilon = 8", "epsilon is no setting"),
+        ("[method]\nepsilon = 'much'", r"epsilon is 'much'; expected a value of type float"),
+        ("preset = 'best'", "preset is 'best'; expected one of official, paper, reproduction"),
+        ("= 3", "is no TOML"),
+        ("[method]\nnorm = 'l7'", "norm is 'l7'"),
+        ("surrogate = ['facenoet']", "facenoet"),
+    ],
+)
+def test_a_mistake_in_a_configuration_file_is_named(text, message, tmp_path):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(settings.SettingsError, match=message):
+        settings.parse(["--config", str(path)])
+
+
+def test_batches_are_even_and_fit_the_groups_of_the_mmd():
+    assert [even_batch(n, 8, TipIm()) for n in (0, 1, 8, 9, 60)] == [1, 1, 8, 5, 8]
+    assert even_batch(60, 50, TipIm(mmd_group_size=10)) == 30
+
+
+@pytest.mark.slow
+def test_the_demonstration_protects_from_its_surrogates(tmp_path):
+    """What `make demo` shows: the networks know every clean face, the surrogates none after."""
+    assert attack("--output", tmp_path, "--iterations", "10")[0] == 0
+    results = results_in(tmp_path)
+    assert len(results.photos) == 60
+    for recogniser in results.recognisers:
+        assert recogniser.clean.rank1_ut <= 0.05
+        if not recogniser.held_out:
+            assert recogniser.protected.rank1_ut >= 0.95
+            assert recogniser.protected.rank1_t >= 0.95
+    json.loads((tmp_path / "results.json").read_text())

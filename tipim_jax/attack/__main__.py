@@ -1,0 +1,68 @@
+"""`python -m tipim_jax.attack`: see `--help`."""
+
+import os
+import shlex
+import sys
+
+# XLA's compiler logs machine features that a cached program does not need as errors.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import jax
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import weights_convert
+from tipim_jax.attack.run import run
+from tipim_jax.attack.save import Stopped
+from tipim_jax.attack.scan import NO_FACE
+from tipim_jax.attack.settings import SettingsError, parse
+from tipim_jax.photos import PhotoError
+from tipim_jax.report import Results
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status: 0, 1 where something is left unprotected, 130 after Ctrl-C."""
+    errors = Console(stderr=True)
+    try:
+        settings = parse(arguments)
+        cache = weights_convert.home() / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
+        results = run(settings, command, errors)
+    except (SettingsError, PhotoError, weights_convert.ConversionError) as error:
+        errors.print(f"[red]error:[/] {error}", highlight=False)
+        return 1
+    except Stopped as stopped:
+        errors.print(str(stopped), highlight=False)
+        return 130
+    summarise(results, Console())
+    print(f"{settings.output / 'report.html'}")
+    return int(any(missed.reason != NO_FACE for missed in results.not_protected))
+
+
+def summarise(results: Results, console: Console) -> None:
+    """Prints the table of rates and the files that were left out."""
+    table = Table(box=box.SIMPLE_HEAD, title="share of faces, before→after", title_justify="left")
+    for column in ("recogniser", "recognised", "Rank-1-UT", "Rank-5-UT", "Rank-1-T", "Rank-5-T"):
+        table.add_column(column, justify="left" if column == "recogniser" else "right")
+    for recogniser in results.recognisers:
+        pairs = [
+            (getattr(recogniser.clean, name), getattr(recogniser.protected, name))
+            for name in ("recognised", "rank1_ut", "rank5_ut", "rank1_t", "rank5_t")
+        ]
+        table.add_row(
+            recogniser.name + ("*" if recogniser.held_out else ""),
+            *("→".join("–" if v is None else f"{v:.2f}" for v in pair) for pair in pairs),
+        )
+    if results.photos:
+        console.print(table)
+        console.print("* held out: the masks were made without it")
+    if results.not_protected:
+        console.print(f"{len(results.not_protected)} files are not protected:")
+        for missed in results.not_protected:
+            console.print(f"  {missed.input}: {missed.reason}", highlight=False, markup=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+"""Runs the method over any number of faces in batches of one size."""
+
+import math
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from tipim_jax.method import Surrogate, TipIm, advance, start
+
+# Iterations between two looks at the clock: few enough for a bar that moves and for Ctrl-C, many
+# enough that the program hardly ever returns to the host.
+_MOST_ITERATIONS_A_CALL = 5
+
+
+def masks(
+    surrogates: Sequence[Surrogate],
+    crops: Sequence[Float[np.ndarray, "112 112 3"]],
+    targets: Float[np.ndarray, "targets 112 112 3"],
+    settings: TipIm,
+    *,
+    batch_size: int,
+    seed: int,
+    progress: Callable[[float], None],
+) -> Iterator[Float[np.ndarray, "112 112 3"]]:
+    """Yields the mask x^p - x^r of every crop, in order, each batch when it is done.
+
+    Args:
+      surrogates, targets, settings: see `tipim_jax.method.protect`.
+      crops: RGB in [0, 255].
+      batch_size: the most faces that are protected together.
+      seed: with the crop itself it decides the random views, so that neither the order of the
+        photos nor the batch changes a mask.
+      progress: called with the number of faces' worth of work just done.
+    """
+    size = even_batch(len(crops), batch_size, settings)
+    chunk = max(
+        count for count in range(1, _MOST_ITERATIONS_A_CALL + 1) if settings.iterations % count == 0
+    )
+    root = jax.random.key(seed)
+    for first in range(0, len(crops), size):
+        batch = np.stack(crops[first : first + size])
+        count = len(batch)
+        padded = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(
+            root, jnp.array([zlib.crc32(np.ascontiguousarray(crop)) for crop in padded], jnp.uint32)
+        )
+        valid = np.arange(size) < count
+        problem, state = start(surrogates, padded, targets, keys, settings, valid=valid)
+        for _ in range(settings.iterations // chunk):
+            state, _ = advance(tuple(surrogates), problem, state, settings, chunk)
+            jax.block_until_ready(state)
+            progress(count * chunk / settings.iterations)
+        yield from np.asarray(state.protected)[:count] - batch
+
+
+def even_batch(faces: int, batch_size: int, settings: TipIm) -> int:
+    """The size, at most `batch_size`, that needs the fewest batches and then the least padding."""
+    batches = math.ceil(faces / batch_size)
+    size = math.ceil(faces / batches) if batches else 1
+    group = settings.mmd_group_size
+    return size if size <= group else math.ceil(size / group) * group

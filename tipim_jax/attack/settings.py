@@ -1,0 +1,211 @@
+"""The command's settings: flags over a configuration file over a preset."""
+
+import dataclasses
+import inspect
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from tipim_jax import networks
+from tipim_jax.method import TipIm
+
+DEFAULT_SURROGATES = ("mobileface", "sface")
+
+PRESETS = {
+    "official": TipIm.official,
+    "paper": TipIm.paper,
+    "reproduction": TipIm.reproduction,
+}
+
+NetworkName = tyro.extras.literal_type_from_choices(networks.names())
+PresetName = tyro.extras.literal_type_from_choices(PRESETS)
+
+
+def _unset(default: str, metavar: str = "DIR"):
+    """How --help shows a flag that need not be given."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+_EXAMPLES = f"""\
+examples:
+  python -m tipim_jax.attack                               the bundled people
+  python -m tipim_jax.attack holiday/ me.jpg --output out  a folder and a photo
+  python -m tipim_jax.attack holiday/ --epsilon 8          a fainter, weaker mask
+  python -m tipim_jax.attack lfw/ --surrogate mobileface --recogniser sface --recogniser dlib
+
+networks: {", ".join(networks.names())}
+
+A run that was stopped goes on where it was when the same command is given again."""
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack:
+    """Protect the faces in photos from face recognition.
+
+    Finds every face in the given photos, adds a mask of at most epsilon per pixel that makes face
+    recognition networks take it for somebody else, and writes the protected photos under --output,
+    together with results.json and report.html. Without PATH it protects the bundled people, who do
+    not exist. Photos never leave this machine.
+
+    Attributes:
+      paths: Photos (JPEG, PNG, WebP) and folders of them.
+      output: Folder that the protected photos, results.json and report.html are written to.
+      surrogate: Network that masks are made against; give it once per network.
+      recogniser: Network that results are measured with; give it once per network. One that is no
+        surrogate is held out: it tells what to expect of a recogniser that nobody knows.
+      targets: Folder with one photo of each person that the photos shall be taken for.
+      gallery: Folder of folders, one per person, that the protected photos are searched for in.
+      preset: Published variant that the method's settings start from.
+      config: TOML file with settings, see configs/; a flag wins over it.
+      batch_size: How many faces are protected together.
+      seed: Start of all random numbers; the same seed gives the same files.
+      format: png is lossless. keep writes JPEG (quality 95, 4:4:4) and WebP as what they were; JPEG
+        changes the mask a little.
+      keep_metadata: Keep EXIF, place and time included; otherwise it is dropped.
+      overwrite: Protect photos anew that are done already.
+      method: Each row of the method's definition is a setting; defaults are the preset's.
+    """
+
+    paths: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], _unset("the bundled people", "[PATH ...]")
+    ] = ()
+    output: Path = Path("protected")
+    surrogate: Annotated[
+        tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
+        _unset(" and ".join(DEFAULT_SURROGATES), "NETWORK"),
+    ] = ()
+    recogniser: Annotated[
+        tyro.conf.UseAppendAction[tuple[NetworkName, ...]], _unset("all", "NETWORK")
+    ] = ()
+    targets: Annotated[Path | None, _unset("ten of the bundled people")] = None
+    gallery: Annotated[
+        Path | None, _unset("the bundled people and the given photos themselves")
+    ] = None
+    preset: PresetName = "official"
+    config: Annotated[Path | None, _unset("none", "FILE")] = None
+    batch_size: int = 8
+    seed: int = 0
+    format: Literal["png", "keep"] = "png"
+    keep_metadata: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=TipIm.official)
+
+    @property
+    def surrogates(self) -> tuple[str, ...]:
+        return self.surrogate or DEFAULT_SURROGATES
+
+    @property
+    def recognisers(self) -> tuple[str, ...]:
+        """The networks that judge, held-out ones last."""
+        judges = self.recogniser or networks.names()
+        return tuple(sorted(judges, key=lambda name: name not in self.surrogates))
+
+
+def parse(arguments: list[str]) -> Attack:
+    """Reads the command line; exits with status 2 and a message where it makes no sense.
+
+    Raises:
+      SettingsError: a configuration file that cannot be read, or a value out of its range.
+    """
+    # The preset and the file give the defaults that --help shows and that the flags replace.
+    first = {"preset": "official", "config": None}
+    for name in first:
+        for position, argument in enumerate(arguments):
+            if argument == f"--{name}" and position + 1 < len(arguments):
+                first[name] = arguments[position + 1]
+            elif argument.startswith(f"--{name}="):
+                first[name] = argument.split("=", 1)[1]
+    settings = read_config(Path(first["config"])) if first["config"] else Attack()
+    if any(a.split("=")[0] == "--preset" for a in arguments) and first["preset"] in PRESETS:
+        settings = dataclasses.replace(settings, method=PRESETS[first["preset"]]())
+    from_file = settings
+    settings = dataclasses.replace(settings, surrogate=(), recogniser=())
+    settings = tyro.cli(
+        Attack,
+        args=arguments,
+        default=settings,
+        prog="python -m tipim_jax.attack",
+        description=f"{inspect.getdoc(Attack).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}",
+    )
+    settings = dataclasses.replace(
+        settings,
+        surrogate=settings.surrogate or from_file.surrogate,
+        recogniser=settings.recogniser or from_file.recogniser,
+    )
+    check(settings)
+    return settings
+
+
+def check(settings: Attack) -> None:
+    """Raises SettingsError for the first value that is out of its range."""
+    try:
+        settings.method.check()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    for name in (*settings.surrogate, *settings.recogniser):  # a file's are not checked by tyro
+        if name not in networks.names():
+            known = ", ".join(networks.names())
+            raise SettingsError(f"{name!r} is no network; expected one of {known}")
+    if settings.batch_size < 1:
+        raise SettingsError(f"--batch-size is {settings.batch_size}; expected at least 1")
+    group = settings.method.mmd_group_size
+    if settings.method.gamma and settings.batch_size > group and settings.batch_size % group:
+        raise SettingsError(
+            f"--batch-size {settings.batch_size} does not divide into MMD groups of {group}; "
+            f"choose --batch-size {group} or less, or a multiple of it"
+        )
+
+
+def read_config(path: Path) -> Attack:
+    """Reads a TOML file: the command's settings by name, the method's in the table [method].
+
+    Raises:
+      SettingsError: the file is missing, is no TOML, or holds a name or value that does not fit.
+    """
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"--config {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--config {path} is no TOML: {error}") from None
+    preset = table.get("preset", "official")
+    if preset not in PRESETS:
+        raise SettingsError(f"{path}: preset is {preset!r}; expected one of {', '.join(PRESETS)}")
+    method = _fill(PRESETS[preset](), table.pop("method", {}), f"{path}: [method] ")
+    settings = dataclasses.replace(_fill(Attack(), table, f"{path}: "), method=method)
+    try:
+        check(settings)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from None
+    return settings
+
+
+def _fill(settings, table, where):
+    """A copy of the dataclass with the table's values, each checked against its default's type."""
+    values = {}
+    fields = {f.name: f for f in dataclasses.fields(settings) if f.name != "method"}
+    for name, value in table.items():
+        if name not in fields:
+            raise SettingsError(
+                f"{where}{name} is no setting; expected one of {', '.join(sorted(fields))}"
+            )
+        default = getattr(settings, name)
+        kind = str if name in ("output", "targets", "gallery", "config") else type(default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        expected = list if kind is tuple else kind
+        if type(value) is not expected:
+            raise SettingsError(
+                f"{where}{name} is {value!r}; expected a value of type {expected.__name__}"
+            )
+        if kind is tuple:
+            value = tuple(Path(item) if name == "paths" else item for item in value)
+        values[name] = Path(value) if isinstance(default, Path) or default is None else value
+    return dataclasses.replace(settings, **values)
