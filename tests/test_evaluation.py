@@ -47,79 +47,27 @@ def test_embeddings_are_normalised_to_length_one_and_zeros_stay_zeros():
     np.testing.assert_allclose(unit, [[0.6, 0.8], [0, 0], [1, 0]], atol=1e-7)
 
 
-def test_nearest_finds_what_brute_force_finds(people):
-    gallery, _, probes, _ = people
-    cosines, indices = evaluation.nearest(gallery, probes, 7)
-    for p, probe in enumerate(probes):
-        order, expected = ranking(gallery, probe)
-        assert list(indices[p]) == order[:7]
-        np.testing.assert_allclose(cosines[p], [expected[i] for i in order[:7]], atol=1e-6)
-
-
-def test_nearest_orders_equal_cosines_by_index():
-    gallery = np.array([[0, 1], [1, 0], [0, 1], [1, 0], [1, 0]], np.float32)
-    cosines, indices = evaluation.nearest(gallery, np.array([[2, 0]], np.float32), 5)
-    assert indices.tolist() == [[1, 3, 4, 0, 2]]
-    assert cosines.tolist() == [[1, 1, 1, 0, 0]]
-
-
-def test_a_probe_does_not_find_what_is_excluded_for_it(people):
-    gallery, _, _, _ = people
-    probes = gallery[:5]
-    excluded = np.eye(5, GALLERY, dtype=bool)
-    _, found = evaluation.nearest(gallery, probes, 3)
-    assert found[:, 0].tolist() == [0, 1, 2, 3, 4]
-    _, found = evaluation.nearest(gallery, probes, 3, excluded)
-    for p in range(5):
-        assert list(found[p]) == ranking(gallery, probes[p], {p})[0][:3]
-
-
-def test_a_search_for_more_than_the_gallery_holds_ends_in_nobody():
-    gallery = np.array([[1, 0], [0, 1]], np.float32)
-    cosines, indices = evaluation.nearest(
-        gallery, gallery[:1], 4, excluded=np.array([[True, False]])
-    )
-    assert indices.tolist() == [[1, -1, -1, -1]]
-    assert cosines.tolist() == [[0, -np.inf, -np.inf, -np.inf]]
-    identities = evaluation.identities_at(np.array([5, 6]), indices)
-    assert identities.tolist() == [[6, -1, -1, -1]]
-    nobody = np.array([evaluation.NOBODY])
-    assert not evaluation.rank_n_targeted(identities, nobody).any()
-    assert evaluation.rank_n_untargeted(identities, nobody).all()
-
-
 def test_an_empty_gallery_is_refused():
     with pytest.raises(ValueError, match="gallery holds no image"):
-        evaluation.nearest(np.zeros((0, 4), np.float32), np.ones((1, 4), np.float32), 1)
+        evaluation.locate(
+            np.zeros((0, 4), np.float32), np.zeros(0, int), np.ones((1, 4)), np.zeros((1, 1), int)
+        )
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_rank_n_agrees_with_its_definition(people, count):
+def test_positions_tell_rank_n_as_it_is_defined(people, count):
+    """Rank-N-T: a target is among the first N; Rank-N-UT: the true identity is not."""
     gallery, gallery_identities, probes, probe_identities = people
-    targets = np.array([2, 9])
-    _, indices = evaluation.nearest(gallery, probes, count)
-    neighbours = evaluation.identities_at(gallery_identities, indices)
-    targeted = evaluation.rank_n_targeted(neighbours, targets)
-    untargeted = evaluation.rank_n_untargeted(neighbours, probe_identities)
+    targets = np.tile([2, 9], (PROBES, 1))
+    own = evaluation.locate(gallery, gallery_identities, probes, probe_identities[:, None])
+    target = evaluation.locate(gallery, gallery_identities, probes, targets)
+    targeted, untargeted = target.position <= count, own.position > count
     for p, probe in enumerate(probes):
         top = {int(gallery_identities[i]) for i in ranking(gallery, probe)[0][:count]}
         assert bool(targeted[p]) == bool(top & {2, 9})
         assert bool(untargeted[p]) == (int(probe_identities[p]) not in top)
     assert 0 < targeted.sum() < PROBES  # both outcomes occur, or nothing was tested
     assert 0 < untargeted.sum() < PROBES
-
-
-def test_more_neighbours_never_hide_an_identity_nor_lose_a_target():
-    random = np.random.default_rng(0)
-    neighbours = random.integers(0, 6, (500, 10))
-    own, targets = random.integers(0, 6, 500), np.array([1, 4])
-    for n in range(1, 10):
-        fewer, more = neighbours[:, :n], neighbours[:, : n + 1]
-        hidden = evaluation.rank_n_untargeted(fewer, own)
-        assert (evaluation.rank_n_untargeted(more, own) <= hidden).all()
-        assert (
-            evaluation.rank_n_targeted(more, targets) >= evaluation.rank_n_targeted(fewer, targets)
-        ).all()
 
 
 def test_locate_gives_the_first_position_and_the_best_cosine(people):
@@ -134,30 +82,11 @@ def test_locate_gives_the_first_position_and_the_best_cosine(people):
         np.testing.assert_allclose(located.cosine[p], cosines[order[first]], atol=1e-6)
 
 
-def test_positions_and_neighbours_tell_the_same_story(people):
-    gallery, gallery_identities, probes, probe_identities = people
-    targets = np.array([0, 7])
-    own = evaluation.locate(gallery, gallery_identities, probes, probe_identities[:, None])
-    target = evaluation.locate(gallery, gallery_identities, probes, np.tile(targets, (PROBES, 1)))
-    for n in (1, 5):
-        _, indices = evaluation.nearest(gallery, probes, n)
-        neighbours = evaluation.identities_at(gallery_identities, indices)
-        np.testing.assert_array_equal(
-            own.position > n, evaluation.rank_n_untargeted(neighbours, probe_identities)
-        )
-        np.testing.assert_array_equal(
-            target.position <= n, evaluation.rank_n_targeted(neighbours, targets)
-        )
-
-
 def test_locate_says_when_the_gallery_has_nobody_of_that_identity(people):
     gallery, gallery_identities, probes, _ = people
-    for absent in (99, evaluation.NOBODY):
-        located = evaluation.locate(
-            gallery, gallery_identities, probes, np.full((PROBES, 1), absent)
-        )
-        assert (located.position == 0).all()
-        assert (located.cosine == -np.inf).all()
+    located = evaluation.locate(gallery, gallery_identities, probes, np.full((PROBES, 1), 99))
+    assert (located.position == 0).all()
+    assert (located.cosine == -np.inf).all()
 
 
 def test_locate_counts_equal_cosines_before_it_by_index():
@@ -170,29 +99,25 @@ def test_locate_counts_equal_cosines_before_it_by_index():
     assert positions == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("pairs", "far"), [(1000, 0.001), (2999, 0.001), (100, 0.29), (57, 0.1)])
-def test_the_threshold_is_the_lowest_that_keeps_the_false_accept_rate(pairs, far):
-    cosines = np.random.default_rng(pairs).permutation(np.linspace(-0.2, 0.5, pairs))
-    threshold = evaluation.threshold_at_far(cosines, far)
-    # In whole numbers: a fraction such as 29 / 100 is not exact in binary.
-    allowed = pairs * round(far * 1000)
-    assert 1000 * np.sum(cosines > threshold) <= allowed
-    assert 1000 * np.sum(cosines > np.nextafter(threshold, -1)) > allowed
-
-
-def test_equal_impostors_are_never_accepted_beyond_the_rate():
-    cosines = np.array([0.1] * 97 + [0.4] * 3)
-    assert evaluation.threshold_at_far(cosines, 0.02) == 0.4
-    assert evaluation.threshold_at_far(cosines, 0.03) == 0.1
-
-
-def test_a_threshold_that_cannot_be_measured_is_refused():
-    with pytest.raises(ValueError, match=r"999 impostor pairs .* at least 1000 pairs"):
-        evaluation.threshold_at_far(np.zeros(999), 0.001)
-    with pytest.raises(ValueError, match="not finite"):
-        evaluation.threshold_at_far(np.array([0.1, np.nan]), 0.5)
-    with pytest.raises(ValueError, match=r"is 1\.5, expected between"):
-        evaluation.threshold_at_far(np.zeros(9), 1.5)
+def test_people_are_grouped_by_what_the_recognisers_say_together():
+    """Two recognisers; faces 0-1-2 are linked one by one, 3 is alone, 4 shares a photo with 0."""
+    first = np.array(
+        [
+            [1.0, 0.8, 0.0, 0.1, 0.9],
+            [0.8, 1.0, 0.7, 0.0, 0.0],
+            [0.0, 0.7, 1.0, 0.2, 0.0],
+            [0.1, 0.0, 0.2, 1.0, 0.0],
+            [0.9, 0.0, 0.0, 0.0, 1.0],
+        ]
+    )
+    second = first.copy()
+    second[0, 3] = second[3, 0] = 0.7  # one is sure enough alone, both together are not
+    says = evaluation.agreement([first, second], [0.5, 0.6])
+    np.testing.assert_allclose(says[0, 1], ((0.8 - 0.5) / 0.5 + (0.8 - 0.6) / 0.4) / 2)
+    different = np.zeros((5, 5), bool)
+    assert evaluation.group_people(says, different).tolist() == [0, 0, 0, 1, 0]
+    different[0, 4] = different[4, 0] = True
+    assert evaluation.group_people(says, different).tolist() == [0, 0, 0, 1, 2]
 
 
 @pytest.fixture(scope="module")

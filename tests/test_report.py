@@ -199,6 +199,18 @@ def test_rates_count_the_faces_that_the_gallery_knows():
     assert report.rates([], 0.4)[0] == report.Rates(None, None, None, None, None)
 
 
+def test_more_neighbours_never_hide_a_person_nor_lose_a_target():
+    """Rank-5-UT <= Rank-1-UT and Rank-5-T >= Rank-1-T, whatever the ranks."""
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        scores = [
+            report.Scores(standing(0.5, *random.integers(1, 9, 2).tolist()), after)
+            for after in (standing(0.5, *random.integers(1, 9, 2).tolist()), None)
+        ]
+        for rates in report.rates(scores, 0.4):
+            assert rates.rank5_ut <= rates.rank1_ut and rates.rank5_t >= rates.rank1_t
+
+
 def test_what_json_does_not_know_becomes_none():
     assert report.finite_or_none(np.float32(np.inf)) is None
     assert report.finite_or_none(float("nan")) is None

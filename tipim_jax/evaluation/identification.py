@@ -3,24 +3,20 @@
 Conventions that hold for every function here:
   - Embeddings are float32 of any scale; similarity is their cosine, in [-1, 1]. Ranking by cosine
     is ranking by the distance D_f of the paper (eq. 2): on the unit sphere D_f = 2 - 2 cosine.
-  - Identities are integers from 0 on; -1 (`NOBODY`) is no identity and matches nothing.
+  - Identities are integers.
   - Ties are ordered by index in the gallery: of two equally near images the first one is nearer.
   - `excluded[p, g]` takes gallery image g out of the search for probe p (the probe's own photo,
     say, where it is in the gallery); None excludes nothing.
 
-Rank-N-T and Rank-N-UT are those of section 4.1 of Yang et al., ICCV 2021 (arXiv 2003.06814).
+Rank-N-T (one of the N nearest images or more is of a target identity) and Rank-N-UT (none is of the
+probe's true identity) are those of section 4.1 of Yang et al., ICCV 2021 (arXiv 2003.06814).
 """
 
-from fractions import Fraction
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-
-NOBODY = -1
 
 
 class Located(NamedTuple):
@@ -40,54 +36,6 @@ def normalise(embeddings: Float[Array, "*batch dim"]) -> Float[Array, "*batch di
     return embeddings / jnp.where(length > 0, length, 1)
 
 
-@partial(jax.jit, static_argnames="count")
-def nearest(
-    gallery: Float[Array, "images dim"],
-    probes: Float[Array, "probes dim"],
-    count: int,
-    excluded: Bool[Array, "probes images"] | None = None,
-) -> tuple[Float[Array, "probes {count}"], Int[Array, "probes {count}"]]:
-    """The `count` gallery images nearest to each probe, nearest first: an exact search.
-
-    Returns:
-      Their cosines and their indices in the gallery. Where fewer than `count` images are left to a
-      probe, the places at the end hold -inf and -1.
-    """
-    cosines = _cosines(gallery, probes, excluded)
-    missing = max(0, count - gallery.shape[0])
-    cosines = jnp.pad(cosines, ((0, 0), (0, missing)), constant_values=-jnp.inf)
-    best, indices = jax.lax.top_k(cosines, count)  # of equal values the lower index comes first
-    return best, jnp.where(best == -jnp.inf, -1, indices)
-
-
-def identities_at(
-    gallery_identities: Int[Array, " images"], indices: Int[Array, "probes count"]
-) -> Int[Array, "probes count"]:
-    """The identities of the images that `nearest` found; `NOBODY` where it found none."""
-    return jnp.where(indices >= 0, jnp.asarray(gallery_identities)[indices], NOBODY)
-
-
-@jax.jit
-def rank_n_targeted(
-    neighbour_identities: Int[Array, "probes n"], targets: Int[Array, " targets"]
-) -> Bool[Array, " probes"]:
-    """Rank-N-T: at least one of the N nearest gallery images is of a target identity."""
-    is_target = jnp.isin(neighbour_identities, targets) & (neighbour_identities != NOBODY)
-    return is_target.any(axis=1)
-
-
-@jax.jit
-def rank_n_untargeted(
-    neighbour_identities: Int[Array, "probes n"], probe_identities: Int[Array, " probes"]
-) -> Bool[Array, " probes"]:
-    """Rank-N-UT: none of the N nearest gallery images is of the probe's true identity.
-
-    More neighbours can only find the true identity: Rank-5-UT <= Rank-1-UT, always.
-    """
-    is_own = neighbour_identities == probe_identities[:, None]
-    return ~(is_own & (neighbour_identities != NOBODY)).any(axis=1)
-
-
 @jax.jit
 def locate(
     gallery: Float[Array, "images dim"],
@@ -103,7 +51,6 @@ def locate(
     """
     cosines = _cosines(gallery, probes, excluded)
     matches = (gallery_identities[None, :, None] == wanted[:, None, :]).any(axis=2)
-    matches &= gallery_identities[None, :] != NOBODY
     matching = jnp.where(matches, cosines, -jnp.inf)
     first = jnp.argmax(matching, axis=1)[:, None]  # argmax, too, gives the lowest index
     best = jnp.take_along_axis(matching, first, axis=1)
@@ -111,33 +58,6 @@ def locate(
     ahead = (cosines > best) | ((cosines == best) & (index < first))
     position = 1 + ahead.sum(axis=1)
     return Located(best[:, 0], jnp.where(best[:, 0] == -jnp.inf, 0, position))
-
-
-def threshold_at_far(impostor_cosines: Float[Array, " pairs"], far: float) -> float:
-    """The lowest threshold that no more than `far` of the impostor pairs exceed.
-
-    A pair is accepted as one person when its cosine is *greater* than the threshold.
-
-    Args:
-      impostor_cosines: cosines of pairs of different people.
-      far: false-accept rate, in (0, 1).
-
-    Raises:
-      ValueError: a cosine is not finite, or the pairs are too few to measure `far` (1 / far).
-    """
-    cosines = np.asarray(impostor_cosines).ravel()
-    if not 0 < far < 1:
-        raise ValueError(f"false-accept rate is {far}, expected between 0 and 1")
-    if not np.isfinite(cosines).all():
-        raise ValueError("an impostor cosine is not finite: an embedding holds NaN or infinity")
-    # As decimal fractions: in binary floating point 0.29 * 100 is less than 29.
-    accepted = int(Fraction(str(float(far))) * cosines.size)
-    if accepted < 1:
-        raise ValueError(
-            f"{cosines.size} impostor pairs cannot measure a false-accept rate of {far}: "
-            f"give at least {-int(-1 // Fraction(str(float(far))))} pairs"
-        )
-    return float(np.partition(cosines, -accepted - 1)[-accepted - 1])
 
 
 def _cosines(gallery, probes, excluded):
