@@ -1,4 +1,4 @@
-# make demo    protects the bundled people and writes out/demo/report.html
+# make demo    protects the bundled people, with few iterations, and writes out/demo/report.html
 # make test    runs the tests
 # make parity  runs the comparisons with PyTorch, which it installs
 # make lint    checks style
@@ -11,7 +11,7 @@ DEMO ?= out/demo
 .PHONY: demo test parity lint clean
 
 demo: .venv/installed
-	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
+	$(BIN)/python -m tipim_jax.attack --output $(DEMO) --iterations 15
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest

@@ -231,13 +231,17 @@ def test_after_ctrl_c_what_is_done_stays_and_the_next_run_goes_on(
         (["--targets", "EMPTY"], "holds no photos"),
         (["--gallery", "EMPTY"], "one folder for each person"),
         (["EMPTY"], "no photos in"),
+        (["--output", "FILE"], "is no folder that can be written to"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(arguments, message, tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
-    arguments = [empty if argument == "EMPTY" else argument for argument in arguments]
-    status, said = attack(*arguments, "--output", tmp_path / "out", capsys=capsys)
+    file = tmp_path / "file"
+    file.touch()
+    stands_for = {"EMPTY": empty, "FILE": file}
+    arguments = [stands_for.get(argument, argument) for argument in arguments]
+    status, said = attack("--output", tmp_path / "out", *arguments, capsys=capsys)
     assert status == 1
     assert message in " ".join(said.err.split())
     assert "Traceback" not in said.err
@@ -301,7 +305,7 @@ def test_batches_are_even_and_fit_the_groups_of_the_mmd():
 @pytest.mark.slow
 def test_the_demonstration_protects_from_its_surrogates(tmp_path):
     """What `make demo` shows: the networks know every clean face, the surrogates none after."""
-    assert attack("--output", tmp_path, "--iterations", "10")[0] == 0
+    assert attack("--output", tmp_path, "--iterations", "15")[0] == 0
     results = results_in(tmp_path)
     assert len(results.photos) == 60
     for recogniser in results.recognisers:

@@ -59,7 +59,7 @@ def summarise(results: Results, console: Console) -> None:
         console.print(table)
         console.print("* held out: the masks were made without it")
     if results.not_protected:
-        console.print(f"{len(results.not_protected)} files are not protected:")
+        console.print(f"not protected ({len(results.not_protected)}):")
         for missed in results.not_protected:
             console.print(f"  {missed.input}: {missed.reason}", highlight=False, markup=False)
 

@@ -1,5 +1,6 @@
 """One run of the command: find, protect, save, read back, measure, report."""
 
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,7 @@ def run(settings: Attack, command: str, console: Console) -> Results:
     """
     began = time.perf_counter()
     files = _input_files(settings)
+    _make_output(settings.output)
     outputs = output_paths(files, settings.output, keep_format=settings.format == "keep")
     outputs = dict(zip((file.source for file in files), outputs, strict=True))
     with Bars(console) as bars:
@@ -101,6 +103,18 @@ def _input_files(settings: Attack) -> Sequence[PhotoFile]:
             "expected .jpg, .jpeg, .png or .webp files"
         )
     return files
+
+
+def _make_output(folder: Path) -> None:
+    """Finds out now, not after hours of work, that nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"--output {folder} is no folder that can be written to: {error.strerror}"
+        ) from None
 
 
 def _load(name: str) -> Recogniser:

@@ -137,7 +137,8 @@ def _charts(results: Results) -> list[Element]:
         element(
             "p",
             {"class": "note"},
-            "One line per face: cosine similarity to the nearest gallery photo of the same person. "
+            "One line per face: cosine similarity to the nearest gallery photo of the same person, "
+            "which is the unprotected photo itself where the gallery has no other of them. "
             "Each recogniser has its own scale; only its own threshold says what is similar.",
         ),
         element(
