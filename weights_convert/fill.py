@@ -66,7 +66,7 @@ def fill(
     if faults:
         lines = "\n  ".join(faults)
         raise ConversionError(
-            f"the file does not hold the weights of this network, {len(faults)} faults:\n  {lines}\n"
+            f"the file does not hold this network's weights, {len(faults)} faults:\n  {lines}\n"
             "Is it the file of another network, or of another version of this one?"
         )
     return unflatten_dict(filled, sep="/")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from rich.console import Console
 
 from tipim_jax import people
 from tipim_jax.attack.scan import AlignedFace, ScannedPhoto, scan
@@ -50,11 +51,16 @@ class ProbeFace:
     name: str | None
 
 
+def bundled_file(path: Path) -> PhotoFile:
+    """A photo of the bundled people, in LFW's layout."""
+    return PhotoFile(path, Path(path.parent.name, path.name))
+
+
 def target_files(folder: Path | None) -> tuple[str, list[tuple[str, PhotoFile]]]:
     """The origin of the targets, and one photo of each with its name."""
     if folder is None:
         photos = people.target_photos()
-        return "bundled people", [(name, _file(path)) for name, path in photos.items()]
+        return "bundled people", [(name, bundled_file(path)) for name, path in photos.items()]
     files = {}
     for file in find_photos([folder]):
         files.setdefault(_name(file) or file.source.stem, file)
@@ -67,7 +73,7 @@ def gallery_files(folder: Path | None) -> tuple[str, list[tuple[str, PhotoFile]]
     """The origin of the gallery, and its photos with the names of those they show."""
     if folder is None:
         photos = people.gallery_photos()
-        return "bundled people", [(name, _file(path)) for name, path in photos]
+        return "bundled people", [(name, bundled_file(path)) for name, path in photos]
     files = [
         (file.source.parent.name, file)
         for file in find_photos([folder])
@@ -85,14 +91,17 @@ def portraits(
     files: Sequence[tuple[str, PhotoFile]],
     detector: FaceDetector,
     progress: Callable[[float], None],
+    console: Console,
 ) -> Portraits:
-    """Aligns the largest face of each photo; photos without a face are left out.
+    """Aligns the largest face of each photo; those without a face are left out, which is said.
 
     Raises:
       SettingsError: there is a face in none of them.
     """
     names = {file.source: name for name, file in files}
-    photos, _ = scan([file for _, file in files], detector, progress)
+    photos, missed = scan([file for _, file in files], detector, progress)
+    for photo in missed:
+        console.print(f"left out of {origin}: {photo.input}: {photo.reason}", markup=False)
     if not photos:
         raise SettingsError(f"{origin}: no face was found in any of its {len(files)} photos")
     return Portraits(
@@ -140,10 +149,6 @@ def probe_faces(
         ProbeFace(i, face, identity, name)
         for (i, _, face), identity, name in zip(faces, identities, names, strict=True)
     ]
-
-
-def _file(path: Path) -> PhotoFile:
-    return PhotoFile(path, Path(path.parent.name, path.name))
 
 
 def _name(file: PhotoFile, known: Sequence[str] = ()) -> str | None:

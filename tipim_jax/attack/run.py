@@ -10,7 +10,7 @@ from rich.console import Console
 
 import weights_convert
 from tipim_jax import networks, people
-from tipim_jax.attack.gallery import gallery_files, portraits, target_files
+from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits, target_files
 from tipim_jax.attack.judge import Recogniser
 from tipim_jax.attack.measure import measure, results
 from tipim_jax.attack.progress import Bars
@@ -56,10 +56,14 @@ def run(settings: Attack, command: str, console: Console) -> Results:
 
         photos, missed = scan(files, detector, bars.add("finding faces", len(files), "photos"))
         origin, named = target_files(settings.targets)
-        targets = portraits(origin, named, detector, bars.add("targets", len(named), "photos"))
+        targets = portraits(
+            origin, named, detector, bars.add("targets", len(named), "photos"), console
+        )
         target_pictures = {name: picture(read_photo(file.source).pixels) for name, file in named}
         origin, named = gallery_files(settings.gallery)
-        gallery = portraits(origin, named, detector, bars.add("gallery", len(named), "photos"))
+        gallery = portraits(
+            origin, named, detector, bars.add("gallery", len(named), "photos"), console
+        )
 
         saved = save_protected(
             settings,
@@ -93,9 +97,7 @@ def run(settings: Attack, command: str, console: Console) -> Results:
 
 def _input_files(settings: Attack) -> Sequence[PhotoFile]:
     if not settings.paths:
-        return [
-            PhotoFile(path, Path(path.parent.name, path.name)) for path in people.probe_photos()
-        ]
+        return [bundled_file(path) for path in people.probe_photos()]
     files = find_photos(settings.paths, skip=settings.output)
     if not files:
         raise SettingsError(

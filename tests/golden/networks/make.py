@@ -1,0 +1,68 @@
+"""Makes faces.npz: real faces, and what the networks' own software says of them.
+
+Run it where PyTorch, onnxruntime and dlib are installed (`make parity`, then `pip install dlib`):
+
+    .venv/bin/python -m tests.golden.networks.make
+
+The crops are of bundled people, found and aligned as the product does it, in whole numbers.
+Embeddings of them are from PyTorch for `mobileface`, from onnxruntime for `sface`; those of the
+chips, at dlib's own size, are from dlib. Gradients are PyTorch's in double precision, of
+projections on `cotangents`; of their rows and columns every third is kept, which meets every phase
+of a stride.
+"""
+
+from pathlib import Path
+
+import dlib
+import numpy as np
+import torch
+
+from tests.parity import onnx_sface, torch_networks
+from tipim_jax import networks, people
+from tipim_jax.attack.scan import aligned_faces
+from tipim_jax.photos import YUNET, FaceDetector, read_photo
+from weights_convert import obtain
+
+PATH = Path(__file__).parent / "faces.npz"
+PHOTOS = (("Person_001", 0), ("Person_012", 1), ("Person_033", 0), ("Person_064", 2))
+
+
+def dlib_chips(crops: np.ndarray) -> np.ndarray:
+    """uint8 150x150 faces where dlib expects them: nearest pixels, black outside the crop."""
+    steps = np.floor((np.arange(150) + 0.5) * 100 / 150).astype(int)
+    rows, columns = steps + 22, steps + 6
+    chips = crops[:, np.minimum(rows, 111)][:, :, columns]
+    chips[:, rows > 111] = 0
+    return chips
+
+
+def dlib_embeddings(chips: np.ndarray) -> np.ndarray:
+    model = dlib.face_recognition_model_v1(str(obtain(networks.get("dlib").weights)))
+    return np.array([model.compute_face_descriptor(np.ascontiguousarray(c)) for c in chips])
+
+
+def main():
+    detector = FaceDetector(obtain(YUNET))
+    photos = [people.photos(identity)[index] for identity, index in PHOTOS]
+    crops = [aligned_faces(read_photo(photo).pixels, detector)[0].crop for photo in photos]
+    crops = np.rint(crops).astype(np.uint8)
+    chips = dlib_chips(crops)
+    pixels = crops.astype(np.float32).transpose(0, 3, 1, 2).copy()
+    with torch.inference_mode():
+        inputs = torch_networks.preprocess("mobileface", torch.from_numpy(pixels))
+        mobileface = torch_networks.load("mobileface")(inputs).numpy()
+    arrays = {
+        "mobileface": mobileface,
+        "sface": onnx_sface.embed(pixels),
+        "dlib": dlib_embeddings(chips).astype(np.float32),
+    }
+    rng = np.random.default_rng(0)
+    for name in networks.names():
+        cotangents = rng.normal(size=(2, networks.get(name).embedding_size)).astype(np.float32)
+        gradients = torch_networks.gradient(name, pixels[:2], cotangents)[:, ::3, ::3]
+        arrays |= {f"{name}_cotangents": cotangents, f"{name}_gradients": np.float32(gradients)}
+    np.savez_compressed(PATH, crops=crops, chips=chips, **arrays)
+
+
+if __name__ == "__main__":
+    main()
