@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tipim_jax import people
-from tipim_jax.attack import save, settings
+from tipim_jax.attack import run, save, settings
 from tipim_jax.attack.__main__ import main
 from tipim_jax.attack.batches import even_batch
 from tipim_jax.attack.scan import aligned_faces
@@ -219,6 +219,16 @@ def test_after_ctrl_c_what_is_done_stays_and_the_next_run_goes_on(
     assert attack(*arguments)[0] == 1
     assert written[0].stat().st_mtime_ns == first
     assert len(results_in(tmp_path).photos) == 3
+
+
+def test_ctrl_c_at_any_other_time_is_no_traceback_either(album, tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "scan", interrupted)
+    status, said = attack(album, "--output", tmp_path, *FAST, capsys=capsys)
+    assert status == 130
+    assert "goes on from there" in " ".join(said.err.split())
 
 
 @pytest.mark.parametrize(

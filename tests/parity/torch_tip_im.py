@@ -1,7 +1,8 @@
 """The official TIP-IM loop in PyTorch, written from its description, to compare with.
 
-One image at a time, without random views; autograd through the loss as it is printed, one backward
-pass per target. `dtype` is that of the images.
+One image at a time, without random views: one forward pass, then autograd through the loss as it is
+printed, one backward pass per target. Weight gradients, which the official code also computes, are
+left out. `dtype` is that of the images.
 """
 
 import math
@@ -43,12 +44,13 @@ def official_loop(network, image, targets, *, iterations, planned, epsilon, gamm
     current, momentum, chosen = image.clone(), torch.zeros_like(image), []
     for _ in range(iterations):
         candidates, momenta = [], []
+        x = current.clone().requires_grad_(True)
+        seen = embed(network, x)
+        naturalness = mmd(x.reshape(1, -1), image.reshape(1, -1))
         for target in wanted:
-            x = current.clone().requires_grad_(True)
-            seen = embed(network, x)
             loss = ((seen - target) ** 2).mean() - ((seen - own) ** 2).mean()
-            loss = loss + gamma * mmd(x.reshape(1, -1), image.reshape(1, -1))
-            (gradient,) = torch.autograd.grad(loss, x)
+            loss = loss + gamma * naturalness
+            (gradient,) = torch.autograd.grad(loss, x, retain_graph=True)
             g = momentum + gradient / gradient.abs().mean()
             direction = torch.sign(g) if norm == "linf" else g / g.norm() * math.sqrt(g.numel())
             candidates.append(torch.minimum(torch.maximum(current - step * direction, low), high))

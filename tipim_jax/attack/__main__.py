@@ -36,6 +36,9 @@ def main(arguments: list[str]) -> int:
     except Stopped as stopped:
         errors.print(str(stopped), highlight=False)
         return 130
+    except KeyboardInterrupt:  # while looking for faces or measuring
+        errors.print("stopped: photos that were written stay; the same command goes on from there")
+        return 130
     summarise(results, Console())
     print(f"{settings.output / 'report.html'}")
     return int(any(missed.reason != NO_FACE for missed in results.not_protected))

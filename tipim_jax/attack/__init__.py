@@ -1,0 +1,1 @@
+"""The command `python -m tipim_jax.attack`: joins photos, networks, method, evaluation, report."""
