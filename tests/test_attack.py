@@ -221,6 +221,22 @@ def test_after_ctrl_c_what_is_done_stays_and_the_next_run_goes_on(
     assert len(results_in(tmp_path).photos) == 3
 
 
+def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
+    album, small_gallery, tmp_path, monkeypatch
+):
+    def deleting(finished, source, target):
+        add(finished, source, target)
+        if target.name == "portrait.png":
+            target.unlink()
+
+    add = save.Finished.add
+    monkeypatch.setattr(save.Finished, "add", deleting)
+    assert attack(album, "--output", tmp_path, "--gallery", small_gallery, *FAST)[0] == 1
+    results = results_in(tmp_path)
+    assert [photo.output for photo in results.photos] == ["both.png", "holiday/beach.png"]
+    assert any("portrait.png" in missed.reason for missed in results.not_protected)
+
+
 def test_ctrl_c_at_any_other_time_is_no_traceback_either(album, tmp_path, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt

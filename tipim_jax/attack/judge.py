@@ -137,7 +137,6 @@ class Search:
         first_target, first_probe = len(gallery), len(gallery) + len(targets)
         known = set(gallery)
         rows = [n for n, who in enumerate(everybody) if n < first_target or who not in known]
-        # A probe that is also a target's namesake stays: it is one more photo of that person.
         names = [everybody[row] for row in rows]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         excluded = np.zeros((len(probes), len(rows)), bool)

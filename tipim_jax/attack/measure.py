@@ -17,7 +17,7 @@ from tipim_jax.attack.progress import Bars
 from tipim_jax.attack.scan import ScannedPhoto
 from tipim_jax.attack.settings import Attack
 from tipim_jax.evaluation import normalise
-from tipim_jax.photos import FaceDetector
+from tipim_jax.photos import FaceDetector, PhotoError
 from tipim_jax.report.faces import MOST_PHOTOS
 
 _PACKAGES = ("tipim-jax", "jax", "jaxlib", "flax", "optax", "dm-pix", "opencv-python-headless")
@@ -29,6 +29,7 @@ class Measured:
 
     Attributes:
       photos: one entry for each photo, in order, with one for each of its faces.
+      failed: photos that could not be read back.
       recognisers: the rates of each network.
       gallery: what was searched.
       quality: over all faces.
@@ -36,6 +37,7 @@ class Measured:
     """
 
     photos: tuple[report.Photo, ...]
+    failed: tuple[report.NotProtected, ...]
     recognisers: tuple[report.Recogniser, ...]
     gallery: report.Gallery
     quality: report.Quality
@@ -53,17 +55,20 @@ def measure(
     detector: FaceDetector,
     bars: Bars,
 ) -> Measured:
-    """Reads the protected photos back and shows them to every recogniser.
-
-    Raises:
-      PhotoError: a photo that was just written cannot be read.
-    """
-    saved = []
+    """Reads the protected photos back and shows them to every recogniser."""
+    saved, readable, failed = [], [], []
     progress = bars.add("reading back", len(photos), "photos")
     for photo in photos:
         target = outputs[photo.file.source]
-        saved.append(read_back(photo, target, detector, with_pictures=len(saved) < MOST_PHOTOS))
+        try:
+            again = read_back(photo, target, detector, with_pictures=len(saved) < MOST_PHOTOS)
+        except PhotoError as error:  # moved or deleted meanwhile
+            failed.append(report.NotProtected(str(photo.file.relative), str(error)))
+        else:
+            saved.append(again)
+            readable.append(photo)
         progress(1)
+    photos = readable
 
     clean = [face.crop for photo in photos for face in photo.faces]
     found = [crop for photo in saved for crop in photo.found]
@@ -101,6 +106,7 @@ def measure(
             )
             for i, (photo, name) in enumerate(zip(photos, names, strict=True))
         ),
+        failed=tuple(failed),
         recognisers=tuple(
             report.Recogniser(
                 name,
@@ -163,7 +169,7 @@ def results(
         quality=measured.quality,
         seconds=dict(seconds),
         photos=measured.photos,
-        not_protected=tuple(missed),
+        not_protected=(*missed, *measured.failed),
     )
 
 
