@@ -86,7 +86,6 @@ def save_protected(
         seed=settings.seed,
         progress=bars.add("protecting", len(crops), "faces") if crops else lambda _: None,
     )
-    written = 0
     try:
         for photo in waiting:
             source, target = photo.file.source, outputs[photo.file.source]
@@ -105,7 +104,6 @@ def save_protected(
                 failed.append(NotProtected(str(photo.file.relative), str(error)))
             else:
                 present.add(source)
-                written += 1
     except KeyboardInterrupt:
         raise Stopped(
             f"stopped: {len(present)} of {len(photos)} photos are done, in {settings.output}; "
