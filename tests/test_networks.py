@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shutil
 from pathlib import Path
 
 import jax
@@ -17,9 +18,27 @@ from tipim_jax.networks.depthwise import depthwise_conv
 from tipim_jax.networks.pool import max_pool
 from tipim_jax.networks.preprocess import normalise, view
 from tipim_jax.networks.windows import Windows
+from tipim_jax.origin import NpmMember, WheelMember
 from tipim_jax.photos import read_photo
 from weights_convert.errors import ConversionError
 from weights_convert.fill import Table, fill
+
+# Networks whose weights everybody can have without being asked.
+AUTOMATIC = [
+    name
+    for name in networks.names()
+    if isinstance(networks.get(name).weights, WheelMember | NpmMember)
+    and not networks.get(name).non_commercial
+]
+
+ONE_OF_EACH_ARCHITECTURE = ["mobileface", "sface", "dlib", "facenet-128", "lightcnn", "nn4-small2"]
+
+
+@pytest.fixture(params=AUTOMATIC)
+def name(request):
+    if isinstance(networks.get(request.param).weights, NpmMember) and not shutil.which("npm"):
+        pytest.skip(f"npm, by which the weights of {request.param} come, is not installed")
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +72,10 @@ def embed(name, crops, dtype=jnp.float32):
     return run(weights_convert.load(name), jnp.asarray(crops, jnp.float32))
 
 
-@pytest.mark.parametrize("name", ["mobileface", "sface"])
 def test_embeddings_are_those_of_the_original_framework(name, golden):
-    """mobileface in PyTorch, sface in onnxruntime (tests/golden/networks/make.py)."""
+    """sface in onnxruntime, the others in PyTorch (tests/golden/networks/make.py)."""
+    if name == "dlib":
+        pytest.skip("dlib takes faces that are aligned its own way: see the next test")
     crops = golden["crops"].astype(np.float32)
     assert_same_embeddings(embedder(name)(crops), golden[name])
 
@@ -85,14 +105,13 @@ def gradient(name, crops, cotangents):
         return np.asarray(pull_back(crops.astype(np.float64)))
 
 
-@pytest.mark.parametrize("name", networks.names())
 def test_input_gradients_are_those_of_pytorch(name, golden):
     found = gradient(name, golden["crops"][:2], golden[f"{name}_cotangents"])[:, ::3, ::3]
     expected = golden[f"{name}_gradients"]
     assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-5
 
 
-@pytest.mark.parametrize("name", networks.names())
+@pytest.mark.parametrize("name", ONE_OF_EACH_ARCHITECTURE)
 def test_many_gradients_of_one_forward_pass_are_those_taken_one_by_one(name, golden):
     network, variables = networks.get(name), weights_convert.load(name)
     crops = golden["crops"][:1].astype(np.float32)
@@ -112,7 +131,8 @@ def test_many_gradients_of_one_forward_pass_are_those_taken_one_by_one(name, gol
         assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-2
 
 
-@pytest.mark.parametrize("name", networks.names())
+# The latter standardises every image by itself.
+@pytest.mark.parametrize("name", ["mobileface", "facenet-128"])
 def test_a_batch_is_embedded_as_its_images_are(name, golden):
     crops = np.concatenate([golden["crops"]] * 2)[:6]
     together = embed(name, crops)
@@ -120,13 +140,12 @@ def test_a_batch_is_embedded_as_its_images_are(name, golden):
     np.testing.assert_allclose(unit(together), unit(apart), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", networks.names())
-def test_bfloat16_hardly_changes_an_embedding(name, golden):
-    crops = golden["crops"][:2]
+def test_bfloat16_hardly_changes_a_cosine(name, golden):
+    crops = golden["crops"].astype(np.float32)
     low = embed(name, crops, jnp.bfloat16)
     assert low.dtype == jnp.float32
-    same = unit(low) * unit(embed(name, crops))
-    assert same.sum(axis=1).min() > 0.99
+    coarse, fine = (unit(e) @ unit(e).T for e in (low, embedder(name)(crops)))
+    assert abs(coarse - fine).max() < 0.01
 
 
 @pytest.mark.parametrize("name", ["mobileface", "sface"])  # dlib is compared with dlib itself
@@ -256,6 +275,7 @@ def test_a_file_that_does_not_fit_is_refused_with_all_its_faults():
         "scale": np.array(3.0),
     }
     table = Table(
+        "torch",
         weights={
             "first": ("params/a", lambda array: array),
             "wide": ("params/b", lambda array: array),

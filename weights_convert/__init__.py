@@ -7,6 +7,6 @@ installed.
 from weights_convert.cache import home
 from weights_convert.conversion import convert, is_cached, load
 from weights_convert.errors import ConversionError
-from weights_convert.wheel import obtain
+from weights_convert.origins import obtain
 
 __all__ = ["ConversionError", "convert", "home", "is_cached", "load", "obtain"]

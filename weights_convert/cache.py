@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -10,8 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
+from rich.console import Console
 
 from weights_convert.errors import ConversionError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 _PREFIX = "partial-"
 _DAY = 24 * 3600  # seconds; no conversion takes that long
@@ -51,14 +58,88 @@ def workshop() -> Iterator[Path]:
     try:
         temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
     except OSError as error:
-        raise ConversionError(
-            f"cannot write to the cache {folder} ({error}); {_OTHER_FOLDER}"
-        ) from None
+        raise _cannot_write(folder, error) from None
     with temporary as name:
         yield Path(name)
+
+
+def _cannot_write(folder: Path, error: OSError) -> ConversionError:
+    return ConversionError(f"cannot write to the cache {folder} ({error}); {_OTHER_FOLDER}")
 
 
 def sha256(path: Path) -> str:
     """Hash of a file, hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def kept(key: str, name: str) -> Path:
+    """Where a source file is kept, whether or not it is there; `key` is a hash."""
+    return home() / "sources" / key[:16] / name
+
+
+def put(file: Path, place: Path) -> None:
+    """Moves a file that is whole, out of a workshop, to its place, over what is there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(file, place)
+
+
+def copy(file: Path, place: Path, digest: str) -> None:
+    """Puts a copy of a file that stays where it is into the cache.
+
+    Raises:
+      ConversionError: `digest` is not its sha256 (any more).
+    """
+    with workshop() as folder:
+        shutil.copyfile(file, folder / "copy")
+        if sha256(folder / "copy") != digest:
+            raise ConversionError(f"{file} changed while it was read; run this again")
+        put(folder / "copy", place)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Makes a folder of the cache; waits until no other process is in this context for it.
+
+    Where the system or the file system has no such locks, nobody waits.
+
+    Raises:
+      ConversionError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(home(), error) from None
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError), Console(stderr=True).status(f"waiting for {folder} …"):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def record(place: Path, digest: str, about: str) -> None:
+    """Writes down a file's hash and what the file is, in the form that `sha256sum` has."""
+    with workshop() as folder:
+        text = f"{digest}  {about}\n".encode(errors="backslashreplace")
+        (folder / "record").write_bytes(text)
+        put(folder / "record", place)
+
+
+def recorded(place: Path) -> str | None:
+    """The hash that `record` wrote, None if it wrote none.
+
+    Raises:
+      ConversionError: the record is damaged.
+    """
+    try:
+        text = place.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    if not re.match("[0-9a-f]{64} ", text):
+        raise ConversionError(f"{place}: expected a hash, found {text[:80]!r}; delete this file")
+    return text[:64]

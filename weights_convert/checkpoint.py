@@ -19,19 +19,20 @@ from weights_convert.errors import ConversionError
 _DIGEST = "sha256"
 
 
-def path(network: Network) -> Path:
-    """Where the checkpoint is kept, whether or not it is there.
+def path(network: Network, source: str) -> Path:
+    """Where the checkpoint made of a source file is kept, whether or not it is there.
 
-    The name holds the source file's hash and the conversion's version, so weights made from another
-    file or by other code are never taken for these.
+    `source` is that file's sha256, hexadecimal, here and in all of this module. The name holds it
+    and the conversion's version, so weights made from another file or by other code are never taken
+    for these.
     """
     version = _conversion_version()
-    return home() / "checkpoints" / f"{network.name}-{network.weights.sha256[:12]}-{version}"
+    return home() / "checkpoints" / f"{network.name}-{source[:12]}-{version}"
 
 
-def save(network: Network, variables: dict[str, Any]) -> None:
+def save(network: Network, source: str, variables: dict[str, Any]) -> None:
     """Writes a checkpoint; it appears in its place whole or not at all."""
-    place = path(network)
+    place = path(network, source)
     place.parent.mkdir(parents=True, exist_ok=True)
     with workshop() as folder:
         ocp.save(folder / "new", variables, custom_metadata={_DIGEST: _digest(variables)})
@@ -47,13 +48,13 @@ def save(network: Network, variables: dict[str, Any]) -> None:
             shutil.rmtree(other, ignore_errors=True)  # of an older conversion
 
 
-def load(network: Network) -> dict[str, Any]:
+def load(network: Network, source: str) -> dict[str, Any]:
     """Reads a checkpoint into NumPy arrays.
 
     Raises:
       ConversionError: it cannot be read or does not hold what was written.
     """
-    place = path(network)
+    place = path(network, source)
     try:
         # Without an expected tree, as tracing the network for it takes longer than all the rest;
         # the checkpoint's name already says that this code wrote it for this network.
@@ -79,6 +80,6 @@ def _conversion_version() -> str:
     """Hash of the code that reads, names and uses weights: older weights never meet newer code."""
     digest = hashlib.sha256()
     for package in (weights_convert, tipim_jax.networks):
-        for file in sorted(Path(package.__file__).parent.glob("*.py")):
+        for file in sorted(Path(package.__file__).parent.rglob("*.py")):
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -9,22 +10,58 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from weights_convert.errors import ConversionError
 
+_MOST_FAULTS = 40  # in one message
+
 Transform = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Table:
-    """What becomes of every array in a source file.
+    """What becomes of every array in one kind of source file.
 
     Attributes:
+      form: how the file is read, a key of `readers.FORMATS`.
       weights: source name -> ("/"-joined path of ours, transform from their layout to ours).
-      constants: source name -> the value that it must have, because the registry states it too.
-      ignored: source name -> why nothing needs it.
+      constants: source name -> the value that it must have, because the registry or the
+        architecture states it too.
+      ignored: source name, or pattern with `*` -> why nothing needs it. It need not be there.
+      given: path of ours -> its value, where such files hold none.
     """
 
+    form: str
     weights: Mapping[str, tuple[str, Transform]]
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, float] = field(default_factory=dict)
+
+    def knows(self, name: str) -> bool:
+        """Whether anything is said of an array called `name`."""
+        return name in self.weights or name in self.constants or self.ignores(name)
+
+    def ignores(self, name: str) -> bool:
+        """Whether an array called `name` may be left unused."""
+        return any(fnmatchcase(name, pattern) for pattern in self.ignored)
+
+
+def without_prefix(table: Table, source: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The source's arrays under the names that the table knows most of.
+
+    Training frameworks put the network into an attribute of something else (`module.`,
+    `features.module.`, `model.`): whatever one or two leading parts of a name, left out, make the
+    most names known to the table are left out, and with them all arrays whose names lack them: what
+    lies beside the network, such as the classifier of its training.
+    """
+    prefixes = {""}
+    for name in source:
+        parts = name.split(".")
+        prefixes.update(".".join(parts[:count]) + "." for count in (1, 2) if len(parts) > count)
+
+    def known(prefix: str) -> int:
+        return sum(prefix + name in source for name in table.weights)
+
+    best = max(sorted(prefixes), key=known)  # of equals the shortest, "" before all
+    inside = {name: array for name, array in source.items() if name.startswith(best)}
+    return {name.removeprefix(best): array for name, array in inside.items()}
 
 
 def fill(
@@ -46,6 +83,8 @@ def fill(
     """
     wanted = flatten_dict(dict(abstract_variables), sep="/")
     filled, faults = {}, []
+    for path, value in table.given.items():
+        filled[path] = np.full(wanted[path].shape, value, wanted[path].dtype)
     for name, (path, transform) in table.weights.items():
         if name not in source:
             faults.append(f"{name}: not in the file (wanted for {path})")
@@ -57,14 +96,17 @@ def fill(
     for name, value in table.constants.items():
         if name not in source:
             faults.append(f"{name}: not in the file (expected to be {value})")
-        elif not np.allclose(source[name], value, rtol=1e-6, atol=0):
+        elif not np.array_equal(np.shape(source[name]), np.shape(value)) or not np.allclose(
+            source[name], value, rtol=1e-6, atol=0
+        ):
             faults.append(f"{name}: is {source[name]}, expected {value}")
-    known = table.weights.keys() | table.constants.keys() | table.ignored.keys()
-    faults += [f"{name}: in the file, but nothing uses it" for name in source if name not in known]
-    aimed_at = {path for path, _ in table.weights.values()}
+    unused = [name for name in source if not table.knows(name)]
+    faults += [f"{name}: in the file, but nothing uses it" for name in unused]
+    aimed_at = {path for path, _ in table.weights.values()} | table.given.keys()
     faults += [f"{path}: nothing fills it" for path in wanted if path not in aimed_at]
     if faults:
-        lines = "\n  ".join(faults)
+        shown = faults if len(faults) <= _MOST_FAULTS else [*faults[:_MOST_FAULTS], "…"]
+        lines = "\n  ".join(shown)
         raise ConversionError(
             f"the file does not hold this network's weights, {len(faults)} faults:\n  {lines}\n"
             "Is it the file of another network, or of another version of this one?"

@@ -13,6 +13,7 @@ from tipim_jax import networks
 from tipim_jax.method import TipIm
 
 DEFAULT_SURROGATES = ("mobileface", "sface")
+DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")
 
 PRESETS = {
     "official": TipIm.official,
@@ -82,7 +83,8 @@ class Attack:
         _unset(" and ".join(DEFAULT_SURROGATES), "NETWORK"),
     ] = ()
     recogniser: Annotated[
-        tyro.conf.UseAppendAction[tuple[NetworkName, ...]], _unset("all", "NETWORK")
+        tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
+        _unset(f"the surrogates, {', '.join(DEFAULT_RECOGNISERS)}", "NETWORK"),
     ] = ()
     targets: Annotated[Path | None, _unset("ten of the bundled people")] = None
     gallery: Annotated[
@@ -104,7 +106,7 @@ class Attack:
     @property
     def recognisers(self) -> tuple[str, ...]:
         """The networks that judge, held-out ones last."""
-        judges = self.recogniser or networks.names()
+        judges = self.recogniser or dict.fromkeys((*self.surrogates, *DEFAULT_RECOGNISERS))
         return tuple(sorted(judges, key=lambda name: name not in self.surrogates))
 
 

@@ -4,6 +4,7 @@ Images enter as RGB float32 in [0, 255], 112x112, batch first (the canonical cro
 as float32, not normalised. Inference only: no network has a training mode.
 """
 
-from tipim_jax.networks.registry import Network, get, names
+from tipim_jax.networks.network import Network, PublishedThreshold
+from tipim_jax.networks.registry import get, names
 
-__all__ = ["Network", "get", "names"]
+__all__ = ["Network", "PublishedThreshold", "get", "names"]

@@ -1,4 +1,4 @@
-"""Depthwise convolution as a sum of shifted products.
+"""Depthwise and grouped convolution as sums of shifted products.
 
 XLA's grouped convolution runs on a CPU at a small fraction of the machine's speed. A depthwise
 convolution is k*k multiply-adds of whole feature maps, which XLA fuses into one vectorised loop,
@@ -32,10 +32,12 @@ def depthwise_conv(
     Returns:
       Maps of `(height + 2 * padding - k) // stride + 1` rows, columns likewise.
 
-    Both gradients are exact; there is no forward-mode derivative.
+    Both gradients are exact; there is no forward-mode derivative. Sums are at least in float32.
     """
-    terms = (seen * kernel[i, j] for i, j, seen in _windows(kernel, stride, padding).taps(x))
-    return sum(terms, start=next(terms))
+    kernel = _exact(kernel)
+    taps = _windows(kernel, stride, padding).taps(x)
+    terms = (_exact(seen) * kernel[i, j] for i, j, seen in taps)
+    return sum(terms, start=next(terms)).astype(x.dtype)
 
 
 def _forward(x, kernel, stride, padding):
@@ -45,13 +47,45 @@ def _forward(x, kernel, stride, padding):
 def _backward(stride, padding, residuals, cotangent):
     x, kernel = residuals
     windows = _windows(kernel, stride, padding)
-    to_x = windows.gather((cotangent,), x.shape[1:3], lambda i, j, seen: seen * kernel[i, j])
+    exact = _exact(kernel)
+    contribution = lambda i, j, seen: _exact(seen) * exact[i, j]  # noqa: E731
+    to_x = windows.gather((cotangent,), x.shape[1:3], contribution).astype(x.dtype)
     # The compiler drops this, and x with it, where nobody asks for the gradient of trained weights.
-    to_taps = [(seen * cotangent).sum(axis=(0, 1, 2)) for _, _, seen in windows.taps(x)]
-    return to_x, jnp.stack(to_taps).reshape(kernel.shape)
+    taps = windows.taps(x)
+    to_taps = [(_exact(seen) * _exact(cotangent)).sum(axis=(0, 1, 2)) for _, _, seen in taps]
+    return to_x, jnp.stack(to_taps).reshape(kernel.shape).astype(kernel.dtype)
 
 
 depthwise_conv.defvjp(_forward, _backward)
+
+
+def grouped_conv(
+    x: Float[Array, "batch height width channels"],
+    kernel: Float[Array, "k k members channels"],
+    stride: int,
+    padding: int,
+) -> Float[Array, "batch rows columns channels"]:
+    """Cross-correlates every group of channels with kernels of its own.
+
+    The members of a group stand apart: with n groups, channels g, g + n, g + 2n … are group g. So
+    every sum below runs over neighbouring channels, which the machine takes several at a time; with
+    members side by side, as other frameworks have them, XLA takes one after the other.
+
+    Args:
+      x: feature maps.
+      kernel: for every channel that comes out, one k x k kernel for each member of its group.
+      stride, padding: as in `depthwise_conv`.
+    """
+    members = jnp.split(x, kernel.shape[2], axis=-1)
+    outputs = [
+        sum(depthwise_conv(x, taps[:, :, i], stride, padding) for i, x in enumerate(members))
+        for taps in jnp.split(kernel, kernel.shape[2], axis=-1)
+    ]
+    return jnp.concatenate(outputs, axis=-1)
+
+
+def _exact(x):
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def _windows(kernel, stride, padding):

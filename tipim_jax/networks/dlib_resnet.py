@@ -51,8 +51,7 @@ class _Unit(nn.Module):
     @nn.compact
     def __call__(self, x):
         padding = self.size // 2 if self.stride == 1 else 0
-        x = Conv(self.features, self.size, self.stride, padding, name="conv")(x)
-        x = x + self.param("bias", nn.initializers.zeros_init(), x.shape[-1:]).astype(x.dtype)
+        x = Conv(self.features, self.size, self.stride, padding, bias=True, name="conv")(x)
         return Affine(name="affine")(x)
 
 

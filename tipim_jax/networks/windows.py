@@ -1,9 +1,11 @@
 """Sliding windows over feature maps, for operations that XLA's own form of is slow on a CPU.
 
 Layout throughout: NHWC. Tap (i, j) of window (row, column) reads the pixel
-`(stride * row + i - padding, stride * column + j - padding)`; outside the map lie zeros.
+`(stride * row + i - padding, stride * column + j - padding)`, where size and padding may differ
+between the two directions.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,30 +15,73 @@ from jaxtyping import Array, Float
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Square windows of `size` taps a side, `stride` apart, over a map with padded edges.
-
-    Windows that leave pixels out between them (`stride` above `size`) are a ValueError.
-    """
+class Axis:
+    """The windows in one direction."""
 
     size: int
     stride: int
     padding: int
 
-    def __post_init__(self):
-        if not 1 <= self.stride <= self.size:
-            raise ValueError(f"stride {self.stride} is not between 1 and the size {self.size}")
-
     def count(self, pixels: int) -> int:
-        """How many windows fit along an axis of so many pixels."""
+        """How many windows fit among so many pixels."""
         return (pixels + 2 * self.padding - self.size) // self.stride + 1
 
-    def taps(self, x: Float[Array, "b h w c"]) -> Iterator[tuple[int, int, Array]]:
-        """(i, j, what tap (i, j) of every window reads), `b rows columns c`."""
-        rows, columns = self.count(x.shape[1]), self.count(x.shape[2])
-        padded = _pad(x, (self.padding, self.padding), (self.padding, self.padding))
-        for i in range(self.size):
-            for j in range(self.size):
+    def taps_of(self, phase: int) -> range:
+        """The taps that read the pixels p with `p % stride == phase`."""
+        return range((phase + self.padding) % self.stride, self.size, self.stride)
+
+    def window(self, phase: int, tap: int) -> int:
+        """The window that reads the first pixel of a phase with a tap."""
+        return (phase + self.padding - tap) // self.stride
+
+    def reach(self, windows: int, blocks: int) -> tuple[int, int]:
+        """Windows to add before and after, for every pixel of so many blocks of stride pixels to
+        find all that it asks for."""
+        used = [self.window(a, i) for a in range(self.stride) for i in self.taps_of(a)]
+        return max(-min(used), 0), max(max(used) + blocks - windows, 0)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows over a map with padded edges.
+
+    Windows that leave pixels out between them (`stride` above `size`) are a ValueError.
+
+    Attributes:
+      size: taps of a side, or (rows, columns).
+      stride: step between windows, in both directions.
+      padding: pixels added on each side, or (above and below, left and right).
+    """
+
+    size: int | tuple[int, int]
+    stride: int
+    padding: int | tuple[int, int]
+
+    def __post_init__(self):
+        if not 1 <= self.stride <= min(_pair(self.size)):
+            raise ValueError(f"stride {self.stride} is not between 1 and the size {self.size}")
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """Vertical, horizontal."""
+        return tuple(
+            Axis(size, self.stride, padding)
+            for size, padding in zip(_pair(self.size), _pair(self.padding), strict=True)
+        )
+
+    def index(self, i: int, j: int) -> int:
+        """The place of tap (i, j) in the window, counted along the rows."""
+        return i * _pair(self.size)[1] + j
+
+    def taps(
+        self, x: Float[Array, "b h w c"], outside: float = 0.0
+    ) -> Iterator[tuple[int, int, Float[Array, "b rows columns c"]]]:
+        """(i, j, what tap (i, j) of every window reads); `outside` lies around the map."""
+        vertical, horizontal = self.axes
+        rows, columns = vertical.count(x.shape[1]), horizontal.count(x.shape[2])
+        padded = _pad(x, (vertical.padding,) * 2, (horizontal.padding,) * 2, outside)
+        for i in range(vertical.size):
+            for j in range(horizontal.size):
                 yield i, j, _cut(padded, i, j, rows, columns, self.stride)
 
     def gather(
@@ -59,23 +104,18 @@ class Windows:
         """
         height, width = size
         rows, columns = -(-height // self.stride), -(-width // self.stride)
-        top, bottom = self._reach(maps[0].shape[1], rows)
-        left, right = self._reach(maps[0].shape[2], columns)
+        vertical, horizontal = self.axes
+        top, bottom = vertical.reach(maps[0].shape[1], rows)
+        left, right = horizontal.reach(maps[0].shape[2], columns)
         padded = [_pad(x, (top, bottom), (left, right)) for x in maps]
 
+        def term(a: int, b: int, i: int, j: int) -> Array:
+            row, column = top + vertical.window(a, i), left + horizontal.window(b, j)
+            return contribution(i, j, *(_cut(x, row, column, rows, columns) for x in padded))
+
         def phase(a: int, b: int) -> Array:
-            terms = (
-                contribution(
-                    i,
-                    j,
-                    *(
-                        _cut(x, top + self._window(a, i), left + self._window(b, j), rows, columns)
-                        for x in padded
-                    ),
-                )
-                for i in self._taps_of(a)
-                for j in self._taps_of(b)
-            )
+            taps = itertools.product(vertical.taps_of(a), horizontal.taps_of(b))
+            terms = (term(a, b, i, j) for i, j in taps)
             return sum(terms, start=next(terms))
 
         if self.stride == 1:
@@ -86,22 +126,14 @@ class Windows:
         whole = grid.reshape(batch, rows * self.stride, columns * self.stride, channels)
         return whole[:, :height, :width]
 
-    def _taps_of(self, phase: int) -> range:
-        return range((phase + self.padding) % self.stride, self.size, self.stride)
 
-    def _window(self, phase: int, tap: int) -> int:
-        """The window that reads the first pixel of a phase with a tap."""
-        return (phase + self.padding - tap) // self.stride
-
-    def _reach(self, windows: int, rows: int) -> tuple[int, int]:
-        """Windows to add before and after, for every pixel to find all that it asks for."""
-        used = [self._window(a, i) for a in range(self.stride) for i in self._taps_of(a)]
-        return max(-min(used), 0), max(max(used) + rows - windows, 0)
+def _pair(value):
+    return value if isinstance(value, tuple) else (value, value)
 
 
-def _pad(x, vertical, horizontal):
+def _pad(x, vertical, horizontal, value=0.0):
     edges = ((0, 0, 0), (*vertical, 0), (*horizontal, 0), (0, 0, 0))
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
+    return jax.lax.pad(x, jnp.asarray(value, x.dtype), edges)
 
 
 def _cut(padded, top, left, rows, columns, stride=1):

@@ -5,10 +5,10 @@ Run it where PyTorch, onnxruntime and dlib are installed (`make parity`, then `p
     .venv/bin/python -m tests.golden.networks.make
 
 The crops are of bundled people, found and aligned as the product does it, in whole numbers.
-Embeddings of them are from PyTorch for `mobileface`, from onnxruntime for `sface`; those of the
-chips, at dlib's own size, are from dlib. Gradients are PyTorch's in double precision, of
-projections on `cotangents`; of their rows and columns every third is kept, which meets every phase
-of a stride.
+Embeddings of them are from PyTorch, for `sface` from onnxruntime; those of the chips, at dlib's own
+size, are from dlib. Gradients are PyTorch's in double precision, of projections on `cotangents`; of
+their rows and columns every third is kept, which meets every phase of a stride. There is nothing of
+networks whose weights cannot be had by everybody without being asked.
 """
 
 from pathlib import Path
@@ -17,7 +17,8 @@ import dlib
 import numpy as np
 import torch
 
-from tests.parity import onnx_sface, torch_networks
+from tests.parity import onnx_files, torch_networks
+from tests.test_networks import AUTOMATIC
 from tipim_jax import networks, people
 from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.photos import YUNET, FaceDetector, read_photo
@@ -48,18 +49,19 @@ def main():
     crops = np.rint(crops).astype(np.uint8)
     chips = dlib_chips(crops)
     pixels = crops.astype(np.float32).transpose(0, 3, 1, 2).copy()
-    with torch.inference_mode():
-        inputs = torch_networks.preprocess("mobileface", torch.from_numpy(pixels))
-        mobileface = torch_networks.load("mobileface")(inputs).numpy()
     arrays = {
-        "mobileface": mobileface,
-        "sface": onnx_sface.embed(pixels),
+        "sface": onnx_files.run(obtain(networks.get("sface").weights), pixels),
         "dlib": dlib_embeddings(chips).astype(np.float32),
     }
     rng = np.random.default_rng(0)
-    for name in networks.names():
+    for name in AUTOMATIC:
+        module = torch_networks.load(name)
+        if name not in arrays:
+            with torch.inference_mode():
+                inputs = torch_networks.preprocess(name, torch.from_numpy(pixels))
+                arrays[name] = module(inputs).numpy()
         cotangents = rng.normal(size=(2, networks.get(name).embedding_size)).astype(np.float32)
-        gradients = torch_networks.gradient(name, pixels[:2], cotangents)[:, ::3, ::3]
+        gradients = torch_networks.gradient(name, module, pixels[:2], cotangents)[:, ::3, ::3]
         arrays |= {f"{name}_cotangents": cotangents, f"{name}_gradients": np.float32(gradients)}
     np.savez_compressed(PATH, crops=crops, chips=chips, **arrays)
 

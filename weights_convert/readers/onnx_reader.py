@@ -1,0 +1,169 @@
+"""Reads the weights of ONNX graphs; nothing of a graph is run but what rearranges its weights."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, checker, defs, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from weights_convert.errors import ConversionError
+
+# They change no value that a quantised or stored weight has, but its layout or type.
+_RESOLVED = {
+    *("Identity", "Cast", "DequantizeLinear"),
+    *("Reshape", "Squeeze", "Transpose", "Unsqueeze"),
+}
+# Defaults that ONNX states in prose alone, one number for each axis.
+_DEFAULTS = {"strides": 1, "dilations": 1, "pads": 0}
+# Attributes that change nothing: (operator, name) -> why.
+_IDLE = {
+    ("BatchNormalization", "momentum"): "used in training alone",
+    ("Conv", "kernel_shape"): "said by the shape of W",
+}
+_MOST_RESOLVED = 32  # bytes, for each byte of the file; int8 that becomes float32 takes 4
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The constants of a graph, named after the nodes that use them, and its structure.
+
+    For every node, in the order of the file, `{operator}_{n}` being the nth of its operator from 0:
+
+    - `{operator}_{n}.{input}`: each input that is a constant, under the name that the newest
+      version of ONNX gives to it (`Conv_0.W`, `Gemm_0.B`, `PRelu_3.slope`);
+    - `{operator}_{n}.{attribute}`: each attribute that is not at ONNX's default and takes part in
+      inference (`Conv_0.strides`, `Gemm_0.transB`, `BatchNormalization_0.epsilon`).
+
+    And `operators.{operator}`: how many nodes there are of it.
+
+    A constant is stored in the graph or is made of such, by nodes that rearrange or dequantise;
+    these are resolved: they neither count nor appear. What is no integer is given in float32.
+
+    Raises:
+      ConversionError: the file is no ONNX graph, is damaged, keeps weights in other files, or has
+        an operator that ONNX does not define.
+    """
+    try:
+        return dict(_named(path))
+    except _Fault as fault:
+        raise ConversionError(
+            f"{path}: found {fault}. Expected an ONNX graph with all its weights inside. "
+            "The file is damaged or of another kind; get it again from its origin."
+        ) from None
+
+
+class _Fault(Exception):
+    """What was found that cannot be read."""
+
+
+def _named(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    model = _parse(path)
+    versions = {_domain(entry.domain): entry.version for entry in model.opset_import}
+    constants = {tensor.name: _array(tensor) for tensor in model.graph.initializer}
+    left = _MOST_RESOLVED * model.ByteSize()
+    counts: Counter[str] = Counter()
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name != "sparse_value":
+            constants[node.output[0]] = _stored(node.attribute[0])
+        elif node.op_type in _RESOLVED and constants.keys() >= set(filter(None, node.input)):
+            resolved = _resolve(node, constants, versions[""])
+            constants[node.output[0]] = resolved
+            left -= resolved.nbytes
+            if left < 0:
+                raise _Fault(f"weights that grow without end, up to {node.output[0]!r}")
+        else:
+            name = f"{node.op_type}_{counts[node.op_type]}"
+            counts[node.op_type] += 1
+            yield from _inputs(name, node, constants)
+            yield from _attributes(name, node, versions[_domain(node.domain)])
+    for operator, count in counts.items():
+        yield f"operators.{operator}", np.array(count)
+
+
+def _inputs(name, node, constants) -> Iterator[tuple[str, np.ndarray]]:
+    formal = defs.get_schema(node.op_type, _domain(node.domain)).inputs
+    for position, source in enumerate(node.input):
+        if source not in constants:
+            continue
+        last = len(formal) - 1
+        place = formal[min(position, last)].name
+        if formal[last].option == defs.OpSchema.FormalParameterOption.Variadic and position >= last:
+            place += f"_{position - last}"
+        yield f"{name}.{place}", _computable(constants[source])
+
+
+def _attributes(name, node, version) -> Iterator[tuple[str, np.ndarray]]:
+    known = defs.get_schema(node.op_type, version, _domain(node.domain)).attributes
+    for attribute in node.attribute:
+        value = helper.get_attribute_value(attribute)
+        default = known[attribute.name].default_value
+        at_default = default.type and value == helper.get_attribute_value(default)
+        at_default |= {*value} == {_DEFAULTS[attribute.name]} if attribute.name in _DEFAULTS else 0
+        if not at_default and (node.op_type, attribute.name) not in _IDLE:
+            yield f"{name}.{attribute.name}", np.asarray(value)
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    try:
+        # Weights in other files would let a graph name any path of this machine.
+        model = onnx.load(path, load_external_data=False)
+    except DecodeError:
+        raise _Fault("no readable ONNX") from None
+    tensors = [*model.graph.initializer]
+    tensors += [attribute.t for node in model.graph.node for attribute in node.attribute]
+    for tensor in tensors:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            raise _Fault(f"the weight {tensor.name!r}, which is kept in another file")
+    if not model.graph.node or not model.opset_import:  # both are due; files end with the latter
+        raise _Fault("a graph without nodes or without its operators' version")
+    if model.functions:
+        raise _Fault(f"the operator {model.functions[0].name}, which the graph defines itself")
+    try:
+        # Every operator is ONNX's, every input comes from before, no name is given twice.
+        checker.check_model(model, check_custom_domain=True)
+    except (checker.ValidationError, ValueError) as error:
+        raise _Fault(f"no valid ONNX ({' '.join(str(error).split())})") from None
+    return model
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _resolve(node: onnx.NodeProto, constants: dict[str, np.ndarray], version: int) -> np.ndarray:
+    """The output of a node all of whose inputs are constants."""
+    feeds = {name: constants[name] for name in node.input if name}
+    found = " and ".join(f"{name!r} of shape {array.shape}" for name, array in feeds.items())
+    attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+    largest = max((side for array in feeds.values() for side in array.shape), default=0)
+    if attributes.get("block_size", 0) > largest:  # it would be allocated
+        raise _Fault(f"{found} in blocks of {attributes['block_size']}")
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in feeds]
+    outputs = [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)]
+    graph = helper.make_graph([node], "part", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
+    try:
+        return np.asarray(ReferenceEvaluator(model).run(None, feeds)[0])
+    except Exception as error:  # whatever NumPy says to values that do not fit
+        raise _Fault(f"{node.op_type} of {found}, which do not go together ({error})") from None
+
+
+def _stored(attribute: onnx.AttributeProto) -> np.ndarray:
+    if attribute.name == "value":
+        return _array(attribute.t)
+    return np.asarray(helper.get_attribute_value(attribute))
+
+
+def _array(tensor: TensorProto) -> np.ndarray:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError) as error:
+        raise _Fault(f"the weight {tensor.name!r} with wrong sizes ({error})") from None
+
+
+def _computable(array: np.ndarray) -> np.ndarray:
+    """In float32, unless it is of NumPy's own integers, truth values or texts."""
+    return array if array.dtype.kind in "iubOS" else array.astype(np.float32)
