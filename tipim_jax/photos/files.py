@@ -179,6 +179,14 @@ def read_photo(path: Path) -> Photo:
         raise PhotoError(f"cannot read {path}: {_reason(fault)}") from fault
 
 
+def decode_photo(content: bytes, name: str) -> Photo:
+    """As `read_photo`, of a file in memory; its errors call it `name`."""
+    try:
+        return _decode(io.BytesIO(content))
+    except Exception as fault:
+        raise PhotoError(f"cannot read {name}: {_reason(fault)}") from fault
+
+
 def write_photo(path: Path, photo: Photo, *, keep_metadata: bool = False) -> None:
     """Writes a photo in the format its suffix names: all of it or nothing.
 
