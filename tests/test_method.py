@@ -219,6 +219,62 @@ def test_pieces_of_a_run_add_up_to_the_whole():
     np.testing.assert_allclose(state.protected, whole, atol=1e-4)
 
 
+def test_images_of_several_settings_in_one_batch_are_as_in_batches_of_their_own():
+    network, original, targets, keys = (
+        surrogate(),
+        crops(4),
+        crops(3, seed=2),
+        image_keys(*range(4)),
+    )
+    values = {"epsilon": (12.0, 4.0), "gamma": (0.0, 0.02), "learning_rate": (1.5, 3.0)}
+    settings = TipIm(iterations=5, views=False)
+    apart = [
+        protect(
+            [network],
+            original[2 * n : 2 * n + 2],
+            targets,
+            keys[2 * n : 2 * n + 2],
+            dataclasses.replace(settings, **{name: pair[n] for name, pair in values.items()}),
+        )[0]
+        for n in (0, 1)
+    ]
+    each = {name: np.repeat(np.float32(pair), 2) for name, pair in values.items()}
+    together, _ = protect([network], original, targets, keys, dataclasses.replace(settings, **each))
+    np.testing.assert_allclose(together, np.concatenate(apart), atol=1e-3)
+    assert abs(together[2:] - original[2:]).max() <= 4 + 1e-4
+
+
+def test_a_single_target_is_the_one_that_the_key_draws_and_no_other_matters():
+    network, original, targets = surrogate(), crops(6), crops(3, seed=2)
+    settings = TipIm(iterations=5, views=False, target_choice="single")
+    found, choices = protect([network], original, targets, image_keys(*range(6)), settings)
+    assert not choices.target.any()
+    search = dataclasses.replace(settings, target_choice="search")
+    alone = [
+        protect([network], original, targets[k : k + 1], image_keys(*range(6)), search)[0]
+        for k in range(3)
+    ]
+    drawn = [[np.allclose(one[n], found[n], atol=1e-3) for one in alone] for n in range(6)]
+    assert [sum(row) for row in drawn] == [1] * 6
+    assert len({row.index(True) for row in drawn}) > 1
+
+
+def test_all_targets_together_pull_as_the_mean_of_their_losses_does():
+    network, original, targets = surrogate(), crops(2), crops(3, seed=2)
+    settings = TipIm(iterations=1, views=False, target_choice="mean", norm="linf", epsilon=255.0)
+    found, _ = protect([network], original, targets, image_keys(1, 2), settings)
+
+    def loss(images):
+        embeddings, original_embeddings = network(images), network(original)
+        to_original = ((embeddings - original_embeddings) ** 2).mean()
+        to_targets = ((embeddings[:, None] - network(targets)[None]) ** 2).mean(axis=(0, 2)).mean()
+        return to_targets - to_original
+
+    downhill = -jax.grad(loss)(original)
+    moved = (found > 0) & (found < 255)
+    np.testing.assert_array_equal(np.sign(found - original)[moved], np.sign(downhill)[moved])
+
+
 def test_several_surrogates_average_their_losses():
     """Twice the same surrogate is that surrogate; two different ones are neither."""
     original, targets, keys = crops(2), crops(3, seed=2), image_keys(1, 2)

@@ -2,15 +2,18 @@
 
 from tipim_jax.method.identity import normalise
 from tipim_jax.method.iteration import Choice, Problem, State, Surrogate, advance, protect, start
-from tipim_jax.method.settings import TipIm
+from tipim_jax.method.keys import image_keys
+from tipim_jax.method.settings import PRESETS, TipIm
 
 __all__ = [
+    "PRESETS",
     "Choice",
     "Problem",
     "State",
     "Surrogate",
     "TipIm",
     "advance",
+    "image_keys",
     "normalise",
     "protect",
     "start",

@@ -4,6 +4,9 @@ Images are RGB float [batch, height, width, 3] in [0, 255]. Images of a batch to
 in the MMD term, that is at γ > 0 with a group size above 1; all else is vmapped over images. One
 iteration costs an image 1 forward pass, K vector-Jacobian products and K forward passes for K
 targets.
+
+The numbers that a sweep varies (ε, γ, learning rate) may be arrays with one value for each image,
+so that images of several settings make one batch; all images of an MMD group have the same ones.
 """
 
 import dataclasses
@@ -51,14 +54,14 @@ class Problem:
     Attributes:
       original: x^r.
       original_embeddings: f(x^r), one array a surrogate.
-      target_embeddings: f(x^t_k), one array a surrogate.
+      target_embeddings: f(x^t_k) of the targets that each image may take, one array a surrogate.
       keys: a random key for each image, so that its views do not depend on the batch around it.
       valid: False for images that only pad the batch; they are left out of the MMD term.
     """
 
     original: Images
     original_embeddings: tuple[Float[Array, "batch dim"], ...]
-    target_embeddings: tuple[Float[Array, "targets dim"], ...]
+    target_embeddings: tuple[Float[Array, "batch targets dim"], ...]
     keys: Key[Array, " batch"]
     valid: Bool[Array, " batch"]
 
@@ -76,7 +79,10 @@ class State:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What an iteration decided: the target of each image (an index) and the gain G it gave."""
+    """What an iteration decided: the target of each image and the gain G that it gave.
+
+    The target is an index among those that the image may take: 0 where there is one alone.
+    """
 
     target: Int[Array, " batch"]
     gain: Float[Array, " batch"]
@@ -139,12 +145,24 @@ def _start(surrogates, images, targets, keys, valid, settings):
     problem = Problem(
         original=images,
         original_embeddings=tuple(surrogate(images) for surrogate in surrogates),
-        target_embeddings=tuple(surrogate(targets) for surrogate in surrogates),
+        target_embeddings=tuple(
+            _targets_of_images(surrogate(targets), keys, settings) for surrogate in surrogates
+        ),
         keys=keys,
         valid=valid,
     )
     momentum = jax.vmap(tip_im_update(settings).init)(images)
     return problem, State(images, momentum, jnp.zeros((), jnp.int32))
+
+
+def _targets_of_images(embeddings, keys, settings):
+    """What of the targets' embeddings each image may take, `batch targets dim`."""
+    if settings.target_choice == "single":
+        index = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(embeddings)))(keys)
+        return embeddings[index][:, None]
+    if settings.target_choice == "mean":
+        embeddings = embeddings.mean(axis=0, keepdims=True)
+    return jnp.broadcast_to(embeddings, (len(keys), *embeddings.shape))
 
 
 @partial(jax.jit, static_argnums=4)
@@ -161,16 +179,21 @@ def advance(
       The new state, and the choices of each iteration (leading axis: `count`).
     """
 
+    each = jax.tree.map(lambda number: jnp.broadcast_to(number, len(problem.keys)), settings)
+
     def iterate(state, _):
         keys = jax.vmap(jax.random.fold_in, (0, None))(problem.keys, state.iteration)
         naturalness = jax.lax.cond(
-            settings.gamma != 0,
-            lambda: settings.gamma * _mmd_gradient(problem, state.protected, keys, settings),
+            jnp.any(each.gamma != 0),
+            lambda: (
+                each.gamma[:, None, None, None]
+                * _mmd_gradient(problem, state.protected, keys, settings)
+            ),
             lambda: jnp.zeros_like(state.protected),
         )
-        protected, momentum, choice = jax.vmap(
-            partial(_step, surrogates, problem.target_embeddings, settings)
-        )(
+        protected, momentum, choice = jax.vmap(partial(_step, surrogates))(
+            each,
+            problem.target_embeddings,
             problem.original,
             problem.original_embeddings,
             state.protected,
@@ -183,7 +206,7 @@ def advance(
     return jax.lax.scan(iterate, state, length=count)
 
 
-def _step(surrogates, target_embeddings, settings, original, embeddings, image, momentum, mmd, key):
+def _step(surrogates, settings, target_embeddings, original, embeddings, image, momentum, mmd, key):
     """One iteration of one image: K candidates, the best of them, its step."""
     update = tip_im_update(settings)
     lowest = jnp.maximum(original - settings.epsilon, 0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import jax
+import numpy as np
 
 # Widths of the official code's 19 Gaussian kernels, in squared pixel units (TIP-IM, mmd.py).
 OFFICIAL_BANDWIDTHS = (
@@ -30,6 +31,9 @@ class TipIm:
         step's root mean square. The result is projected on the ℓ∞ ball in both.
       momentum: μ in g ← μ·g + ∇ / mean|∇|.
       distance: how the loss reduces (f(a) − f(b))² over the embedding: "sum" (eq. 2) or "mean".
+      target_choice: "search": in each iteration every image takes the best of all targets (Alg. 1);
+        "single": the one that its key draws, throughout; "mean": all together, since the mean of
+        the losses has the gradient of the loss towards the mean of the targets' embeddings.
       gain: how eq. 7 reduces over the targets.
       gain_distance: "squared" (eq. 7) or "euclidean" distances in the gain.
       candidate_gradient: candidates step along the gradient of "identity" (the loss of eq. 2 alone,
@@ -50,6 +54,7 @@ class TipIm:
     norm: Literal["linf", "l2"] = "l2"
     momentum: float = 1.0
     distance: Literal["sum", "mean"] = "mean"
+    target_choice: Literal["search", "single", "mean"] = "search"
     gain: Literal["max", "sum", "min"] = "max"
     gain_distance: Literal["squared", "euclidean"] = "euclidean"
     candidate_gradient: Literal["identity", "total"] = "total"
@@ -105,14 +110,20 @@ class TipIm:
             ("iterations", 1, float("inf")),
             ("mmd_group_size", 1, float("inf")),
         ):
-            value = getattr(self, name)
-            if not low <= value <= high:
+            value = getattr(self, name)  # of the traced ones, perhaps one for each image
+            if not np.all((low <= np.asarray(value)) & (np.asarray(value) <= high)):
                 raise ValueError(f"{name} is {value}; expected a value in [{low:g}, {high:g}]")
         if not self.mmd_bandwidths or min(self.mmd_bandwidths) <= 0:
             raise ValueError(
                 f"mmd_bandwidths is {self.mmd_bandwidths}; expected one or more values above 0"
             )
 
+
+PRESETS = {
+    "official": TipIm.official,
+    "paper": TipIm.paper,
+    "reproduction": TipIm.reproduction,
+}
 
 # Numbers that a sweep varies are traced, so that one compiled program serves them all.
 _TRACED = ("epsilon", "gamma", "learning_rate")
