@@ -166,6 +166,36 @@ def test_ssim_is_that_of_wang_2004(photos):
     np.testing.assert_allclose(evaluation.ssim(*photos), expected, atol=2e-5)
 
 
+def test_psnr_and_ssim_are_those_of_scikit_image(photos):
+    metrics = pytest.importorskip("skimage.metrics")
+    for number, (original, protected) in enumerate(zip(*photos, strict=True)):
+        psnr = metrics.peak_signal_noise_ratio(original, protected, data_range=255)
+        ssim = metrics.structural_similarity(
+            original,
+            protected,
+            data_range=255,
+            channel_axis=-1,
+            gaussian_weights=True,  # with these three it is the definition of Wang et al.
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        assert evaluation.psnr(*photos)[number] == pytest.approx(psnr, abs=1e-4)
+        assert evaluation.ssim(*photos)[number] == pytest.approx(ssim, abs=2e-5)
+
+
+def test_published_mmd_is_the_official_sum_of_kernels_at_batch_size_1(photos):
+    """In float64: k(p, p) + k(r, r) - 2 k(p, r), and k(p, p) is 1 for each of 19 widths."""
+    original, protected = (p.astype(np.float64).reshape(len(p), -1) for p in photos)
+    widths = [*(10.0**n for n in range(-6, 1)), 5, 10, 15, 20, 25, 30, 35, 100]
+    widths += [1e3, 1e4, 1e5, 1e6]
+    squared = ((original - protected) ** 2).sum(axis=1)
+    expected = sum(2 - 2 * np.exp(-squared / (2 * width)) for width in widths)
+    assert len(widths) == 19
+    assert (expected < 2 * 19 - 0.1).all()  # some kernel is wide enough to see both images
+    np.testing.assert_allclose(evaluation.published_mmd(*photos), expected, rtol=1e-5)
+    np.testing.assert_array_equal(evaluation.published_mmd(photos[0], photos[0]), 0)
+
+
 def test_psnr_is_that_of_the_mean_squared_difference(photos):
     original, protected = (p.astype(np.float64) for p in photos)
     expected = 10 * np.log10(255**2 / np.mean((original - protected) ** 2, axis=(1, 2, 3)))
@@ -198,5 +228,7 @@ def test_quality_is_measured_on_saved_pixels_of_one_shape(photos):
         evaluation.psnr(original / 255, protected)
     with pytest.raises(ValueError, match="must be one shape"):
         evaluation.psnr(original, protected[:1])
+    with pytest.raises(ValueError, match="expected uint8"):
+        evaluation.published_mmd(original / 255, protected)
     with pytest.raises(ValueError, match="at least 11x11 pixels, found 10x64"):
         evaluation.ssim(original[:, :10], protected[:, :10])

@@ -148,7 +148,7 @@ def test_given_thresholds_are_judged(pairs):
 @pytest.mark.parametrize("rows", [1, 7, 1000])
 def test_all_pairs_are_those_of_a_list_of_all(rows, monkeypatch):
     count = 61
-    monkeypatch.setattr("tipim_jax.evaluation.verification._BLOCK", rows * count)
+    monkeypatch.setattr("tipim_jax.evaluation.impostors._BLOCK", rows * count)
     random = np.random.default_rng(6)
     identities = random.integers(0, 9, count)
     centres = random.normal(size=(9, 16))

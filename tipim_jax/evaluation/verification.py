@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from tipim_jax.evaluation.impostors import Impostors, impostor_cosines, sorted_by_person
+
 LIMITS = (1e-2, 1e-3)
-_BLOCK = 2**22  # cosines in memory at a time
 
 
 @dataclass(frozen=True)
@@ -116,23 +117,12 @@ def verify_all_pairs(
     Raises:
       ValueError: an embedding is not finite, or there are too few pairs of one kind.
     """
-    if not np.isfinite(embeddings).all():
-        raise ValueError("an embedding holds NaN or infinity")
-    order = np.argsort(identities, kind="stable")
-    identities, embeddings = identities[order], embeddings[order].astype(np.float32)
-    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    unit = embeddings / np.where(length > 0, length, 1)
-    count = len(unit)
-    ends = np.searchsorted(identities, identities, side="right")  # of each photo's person
+    unit, ends = sorted_by_person(embeddings, identities)
     same = [unit[first + 1 : end] @ unit[first] for first, end in enumerate(ends)]
     same = np.concatenate([np.zeros(0, np.float32), *same])
-    tally = _Tally(same, math.comb(count, 2) - len(same), limits, thresholds)
-    rows = max(1, _BLOCK // max(1, count))
-    for first in range(0, count, rows):
-        cosines = unit[first : first + rows] @ unit[first:].T
-        # People are sorted: whoever comes after the last photo of a row's person is somebody else.
-        later = np.arange(first, count) >= ends[first : first + rows, None]
-        tally.add(cosines[later])
+    tally = _Tally(same, math.comb(len(unit), 2) - len(same), limits, thresholds)
+    for cosines in impostor_cosines(unit, ends):
+        tally.add(cosines)
     return tally.result(None)
 
 
@@ -206,10 +196,9 @@ class _Tally:
             )
         self.same = np.sort(same)
         self.different = different
+        self.impostors = Impostors(different, limits)
         self.limits = limits
         self.thresholds = thresholds
-        self.kept = 1 + max((self._allowed(limit) for limit in limits), default=0)
-        self.greatest = np.zeros(0, self.same.dtype)
         self.accepted = [0] * len(thresholds)
         self.twice_won = 0
         self._check(same)
@@ -217,9 +206,7 @@ class _Tally:
     def add(self, different) -> None:
         """Takes some cosines of pairs of different people."""
         self._check(different)
-        both = np.concatenate([self.greatest, different])
-        cut = max(0, len(both) - self.kept)
-        self.greatest = np.partition(both, cut)[cut:] if cut else both
+        self.impostors.add(different)
         for number, threshold in enumerate(self.thresholds):
             self.accepted[number] += np.count_nonzero(different >= threshold)
         lost = sum(np.searchsorted(self.same, different, side).sum() for side in ("left", "right"))
@@ -235,17 +222,9 @@ class _Tally:
             cross_validated=cross_validated,
         )
 
-    def _allowed(self, limit: float) -> int:
-        """How many pairs of different people a limit admits."""
-        # 0.29 · 100 is a little less than 29 in binary.
-        return min(math.floor(limit * self.different * (1 + 1e-12)), self.different - 1)
-
     def _point(self, limit: float) -> OperatingPoint:
-        ranked = np.sort(self.greatest)[::-1]
-        # The greatest cosine that must not be accepted; whatever equals it is not accepted either.
-        threshold = np.nextafter(ranked[self._allowed(limit)], np.inf, dtype=ranked.dtype)
-        far = float((ranked >= threshold).sum() / self.different)
-        return OperatingPoint(limit, float(threshold), far, self._tar(threshold))
+        threshold = self.impostors.threshold(limit)
+        return OperatingPoint(limit, threshold, self.impostors.far(threshold), self._tar(threshold))
 
     def _rates(self, threshold: float, accepted: int) -> Rates:
         far, tar = accepted / self.different, self._tar(threshold)
