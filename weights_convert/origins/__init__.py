@@ -66,9 +66,9 @@ def _check(file: Path, origin: Origin) -> None:
         cache.record(_record(origin), found, origin.url)
     elif found != expected:
         what = _KINDS[type(origin)].name(origin)
+        own_file = origin.way_out if isinstance(origin, Download) else Download.way_out
         way_out = (
-            "the place that it comes from does not carry the original; if you have it, run "
-            "`python -m weights_convert NAME --from FILE`"
+            f"the place that it comes from does not carry the original; if you have it, {own_file}"
             if origin.sha256
             else f"the latter was seen first and is recorded in {_record(origin)}; if the change "
             "is meant, delete that record and run this again"

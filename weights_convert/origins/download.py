@@ -39,7 +39,7 @@ def name(origin: Download) -> str:
 def place(origin: Download) -> Path:
     """Where the file is kept, whether or not it is there."""
     key = origin.sha256 or hashlib.sha256(origin.url.encode()).hexdigest()
-    return kept(key, _file_name(origin.url))
+    return kept(key, _file_name(origin))
 
 
 def fetch(origin: Download, folder: Path) -> Path:
@@ -58,27 +58,25 @@ def fetch(origin: Download, folder: Path) -> Path:
     part, version = end.with_name(f"{end.name}.part"), end.with_name(f"{end.name}.part.version")
     try:
         with _open(origin.url, part, version) as response:
-            _receive(response, part, version, origin.url)
+            _receive(response, part, version, origin)
     except urllib.error.HTTPError as error:
         error.close()
         raise ConversionError(
-            f"{origin.url}: the server answers {error.code} {error.reason}; {_way_out(end)}"
+            f"{origin.url}: the server answers {error.code} {error.reason}; {_way_out(origin)}"
         ) from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         reason = getattr(error, "reason", None) or error
         raise ConversionError(
             f"{origin.url}: {reason or type(error).__name__}. Is there a network? Run this again, "
-            f"it goes on where it stopped; {_way_out(end)}"
+            f"it goes on where it stopped; {_way_out(origin)}"
         ) from None
     os.replace(part, folder / "member")
     version.unlink(missing_ok=True)
     return folder / "member"
 
 
-def _way_out(end: Path) -> str:
-    return (
-        f"if you have {end.name} from elsewhere, run `python -m weights_convert NAME --from FILE`"
-    )
+def _way_out(origin: Download) -> str:
+    return f"if you have {_file_name(origin)} from elsewhere, {origin.way_out}"
 
 
 def _open(url: str, part: Path, version: Path) -> http.client.HTTPResponse:
@@ -109,8 +107,11 @@ def _ask(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
     return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
 
 
-def _receive(response: http.client.HTTPResponse, part: Path, version: Path, url: str) -> None:
+def _receive(
+    response: http.client.HTTPResponse, part: Path, version: Path, origin: Download
+) -> None:
     """Writes what comes, from where it belongs, until the file is whole."""
+    url = origin.url
     first, total = _extent(response)
     if response.headers.get_content_type() == "text/html":  # a login to the network, say
         raise ConversionError(f"{url}: the server sends a web page; open it to see what it says")
@@ -124,7 +125,7 @@ def _receive(response: http.client.HTTPResponse, part: Path, version: Path, url:
         if validator := _validator(response):
             version.write_text(validator, encoding="latin-1")
     broken_off = contextlib.suppress(http.client.IncompleteRead)
-    with open(part, "ab") as file, _progress(url, first, total) as advance, broken_off:
+    with open(part, "ab") as file, _progress(origin, first, total) as advance, broken_off:
         while chunk := response.read(_CHUNK):
             file.write(chunk)
             advance(len(chunk))
@@ -151,12 +152,13 @@ def _validator(response: http.client.HTTPResponse) -> str | None:
 
 
 @contextlib.contextmanager
-def _progress(url: str, first: int, total: int) -> Iterator[Callable[[int], None]]:
+def _progress(origin: Download, first: int, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr, or one line where nothing can move; it gives what takes bytes received."""
     console = Console(stderr=True)
     if not console.is_terminal:
         left = (total - first) / 1e6
-        console.print(f"downloading {url}, {left:.1f} MB …", highlight=False, soft_wrap=True)
+        doing = f"downloading {origin.url}, {left:.1f} MB …"
+        console.print(doing, highlight=False, soft_wrap=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -168,9 +170,9 @@ def _progress(url: str, first: int, total: int) -> Iterator[Callable[[int], None
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task(_file_name(url), total=total, completed=first)
+        task = bar.add_task(_file_name(origin), total=total, completed=first)
         yield lambda count: bar.advance(task, count)
 
 
-def _file_name(url: str) -> str:
-    return PurePosixPath(unquote(urlsplit(url).path)).name or "file"
+def _file_name(origin: Download) -> str:
+    return origin.file_name or PurePosixPath(unquote(urlsplit(origin.url).path)).name or "file"

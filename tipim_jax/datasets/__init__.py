@@ -1,0 +1,27 @@
+"""Sets of face photos, their aligned faces, and who is searched for among whom."""
+
+from tipim_jax.datasets.crops import NO_FACE, AlignedFace
+from tipim_jax.datasets.face_set import FaceSet
+from tipim_jax.datasets.protocol import (
+    Protocol,
+    ProtocolError,
+    Roles,
+    paper,
+    people,
+    reproduction,
+)
+from tipim_jax.datasets.stream import AlignedFaces, FaceBatch
+
+__all__ = [
+    "NO_FACE",
+    "AlignedFace",
+    "AlignedFaces",
+    "FaceBatch",
+    "FaceSet",
+    "Protocol",
+    "ProtocolError",
+    "Roles",
+    "paper",
+    "people",
+    "reproduction",
+]
