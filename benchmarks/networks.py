@@ -31,6 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tipim_jax import networks
+from tipim_jax.origin import Download
 from weights_convert import ConversionError, is_cached, load
 
 try:
@@ -111,7 +112,8 @@ def main() -> None:
 def _weights(name: str):
     """The module in PyTorch and the variables here, of the same weights."""
     network = networks.get(name)
-    if network.weights is not None and is_cached(network):
+    fetched = network.weights is not None and not isinstance(network.weights, Download)
+    if fetched or is_cached(network):
         try:
             return torch_networks.load(name), jax.device_put(load(name))
         except ConversionError as error:

@@ -19,6 +19,7 @@ from tests.parity.reference import (
     nn4,
     sface,
     sphere,
+    w600k,
 )
 from tipim_jax.networks import get
 from weights_convert.conversion import read_variables
@@ -39,13 +40,20 @@ _MODULES = {
 
 def load(name: str) -> nn.Module:
     """The network called `name` with its published weights, in inference mode."""
-    return _MODULES[get(name).architecture].load(name).eval().requires_grad_(False)
+    return _module(name).load(name).eval().requires_grad_(False)
 
 
 def build(name: str, seed: int = 0) -> nn.Module:
     """The network called `name` with random, well-conditioned weights, in inference mode."""
-    module = _MODULES[get(name).architecture].build(name)
+    module = _module(name).build(name)
     return randomised(module, seed).eval().requires_grad_(False)
+
+
+def _module(name: str):
+    network = get(name)
+    if ("variant", "insightface") in network.options and network.architecture == "MobileFaceNet":
+        return w600k
+    return _MODULES[network.architecture]
 
 
 def randomised(module: nn.Module, seed: int) -> nn.Module:
