@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import people
-from tipim_jax.attack import run, save, settings
+from tipim_jax import networks, people
+from tipim_jax.attack import measure, run, save, settings
 from tipim_jax.attack.__main__ import main
 from tipim_jax.attack.batches import even_batch
 from tipim_jax.attack.scan import aligned_faces
@@ -326,6 +326,17 @@ def test_a_mistake_in_a_configuration_file_is_named(text, message, tmp_path):
 def test_batches_are_even_and_fit_the_groups_of_the_mmd():
     assert [even_batch(n, 8, TipIm()) for n in (0, 1, 8, 9, 60)] == [1, 1, 8, 5, 8]
     assert even_batch(60, 50, TipIm(mmd_group_size=10)) == 30
+
+
+def test_a_network_without_a_threshold_takes_the_one_that_strangers_give():
+    embeddings = np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32)
+    known = [f"P{n}" for n in range(50)]
+    threshold = measure._threshold(networks.get("insightface-r50"), embeddings, known)
+    unit = embeddings[:50] / np.linalg.norm(embeddings[:50], axis=1, keepdims=True)
+    strangers = (unit @ unit.T)[np.triu_indices(50, 1)]
+    assert 0 < (strangers >= threshold).mean() <= 1e-3
+    assert measure._threshold(networks.get("arcface"), embeddings, known) == 0.2840
+    assert measure._threshold(networks.get("sface"), embeddings, known) == 0.368
 
 
 @pytest.mark.slow

@@ -1,15 +1,11 @@
-"""What the commands share: naming networks, their weights for one run, and a bar for slow work."""
+"""What the commands share: naming networks, and their weights for one run."""
 
 import argparse
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tipim_jax.networks import get, names
 from weights_convert import licences
@@ -64,22 +60,3 @@ def variables(name: str, options: argparse.Namespace) -> dict[str, Any]:
         return load(name)
     found = read_variables(get(name), options.file)
     return jax.tree.map(jnp.asarray, found)
-
-
-@contextlib.contextmanager
-def progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr that goes when the work is done; what it gives is called with steps done."""
-    console = Console(stderr=True)
-    if not console.is_terminal:  # where nothing can move, one line says that it takes a while
-        console.print(f"{doing} …", highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(doing, total=total)
-        yield lambda count: bar.advance(task, count)

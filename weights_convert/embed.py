@@ -5,24 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.evaluation import normalise
 from tipim_jax.networks import Network, get
 from tipim_jax.photos import SIZE, write_whole
+from tipim_jax.progress import progress
+from tipim_jax.recogniser import BATCH, Recogniser
 from weights_convert.arguments import (
     InputError,
     add_networks,
     check_licences,
     check_networks,
-    progress,
     variables,
 )
 
-BATCH = 16
 _DESCRIPTION = """\
 Embed aligned faces: the way to compare a network with your own framework.
 
@@ -78,19 +76,9 @@ def main(arguments: list[str]) -> int:
 def embedder(
     network: Network, variables: dict[str, Any]
 ) -> Callable[[np.ndarray], Float[np.ndarray, "batch dim"]]:
-    """A function that embeds up to `BATCH` faces, RGB in [0, 255], into vectors of length 1."""
-
-    @jax.jit
-    def compiled(variables, crops):
-        return normalise(network.embed(variables, crops.astype(jnp.float32)))
-
-    def embed(crops):
-        # All batches have one size, so that one compiled program serves.
-        padding = [(0, BATCH - len(crops))] + [(0, 0)] * 3
-        with jax.default_matmul_precision("highest"):  # accelerators would round to 10 bits
-            return np.asarray(compiled(variables, np.pad(crops, padding)))[: len(crops)]
-
-    return embed
+    """A function that embeds faces, RGB in [0, 255], into vectors of length 1."""
+    recogniser = Recogniser(network, variables)
+    return lambda crops: np.asarray(normalise(recogniser(crops)))
 
 
 def _open(file: Path, network: Network) -> UInt8[np.ndarray, "faces height width 3"]:

@@ -24,16 +24,17 @@ from tipim_jax.photos import (
     read_pairs,
     similarity,
 )
+from tipim_jax.progress import progress
+from tipim_jax.recogniser import BATCH
 from weights_convert import obtain
 from weights_convert.arguments import (
     InputError,
     add_networks,
     check_licences,
     check_networks,
-    progress,
     variables,
 )
-from weights_convert.embed import BATCH, embedder
+from weights_convert.embed import embedder
 from weights_convert.figures import show, stated_thresholds, write
 
 _DESCRIPTION = """\

@@ -16,7 +16,8 @@ import weights_convert
 from tipim_jax.attack.run import run
 from tipim_jax.attack.save import Stopped
 from tipim_jax.attack.scan import NO_FACE
-from tipim_jax.attack.settings import SettingsError, parse
+from tipim_jax.attack.settings import parse
+from tipim_jax.configuration import SettingsError
 from tipim_jax.photos import PhotoError
 from tipim_jax.report import Results
 

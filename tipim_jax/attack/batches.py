@@ -1,15 +1,13 @@
 """Runs the method over any number of faces in batches of one size."""
 
 import math
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from tipim_jax.method import Surrogate, TipIm, advance, start
+from tipim_jax.method import Surrogate, TipIm, advance, image_keys, start
 
 # Iterations between two looks at the clock: few enough for a bar that moves and for Ctrl-C, many
 # enough that the program hardly ever returns to the host.
@@ -40,14 +38,11 @@ def masks(
     chunk = max(
         count for count in range(1, _MOST_ITERATIONS_A_CALL + 1) if settings.iterations % count == 0
     )
-    root = jax.random.key(seed)
     for first in range(0, len(crops), size):
         batch = np.stack(crops[first : first + size])
         count = len(batch)
         padded = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(
-            root, jnp.array([zlib.crc32(np.ascontiguousarray(crop)) for crop in padded], jnp.uint32)
-        )
+        keys = image_keys(seed, padded)
         valid = np.arange(size) < count
         problem, state = start(surrogates, padded, targets, keys, settings, valid=valid)
         for _ in range(settings.iterations // chunk):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tipim_jax import people
 from tipim_jax.attack.scan import AlignedFace, ScannedPhoto, scan
-from tipim_jax.attack.settings import SettingsError
+from tipim_jax.configuration import SettingsError
 from tipim_jax.evaluation import agreement, group_people
 from tipim_jax.photos import FaceDetector, PhotoFile, find_photos
 

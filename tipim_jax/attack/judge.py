@@ -3,42 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from tipim_jax.attack.gallery import Identity
 from tipim_jax.attack.scan import AlignedFace, ScannedPhoto, aligned_faces
 from tipim_jax.evaluation import greatest_difference, locate, psnr, ssim
-from tipim_jax.networks import Network
 from tipim_jax.photos import FaceDetector, crop, read_photo
 from tipim_jax.report import FacePictures, Scores, Standing, face_pictures, finite_or_none
-
-_BATCH = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Recogniser:
-    """A network with its weights, as the one who searches would use it."""
-
-    network: Network
-    variables: Any
-
-    def __call__(self, crops: Float[np.ndarray, "images 112 112 3"]) -> np.ndarray:
-        """Embeddings, in batches of one shape so that one program serves any number."""
-        embed = jax.jit(self.network.embed)
-        embeddings = []
-        for first in range(0, len(crops), _BATCH):
-            batch = crops[first : first + _BATCH]
-            padding = np.zeros((_BATCH - len(batch), *batch.shape[1:]), batch.dtype)
-            padded = jnp.asarray(np.concatenate([batch, padding]))
-            embeddings.append(np.asarray(embed(self.variables, padded))[: len(batch)])
-        if not embeddings:
-            return np.zeros((0, self.network.embedding_size), np.float32)
-        return np.concatenate(embeddings)
 
 
 @dataclass(frozen=True, eq=False)

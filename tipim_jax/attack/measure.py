@@ -12,15 +12,18 @@ import numpy as np
 
 from tipim_jax import report
 from tipim_jax.attack.gallery import Portraits, ProbeFace, probe_faces
-from tipim_jax.attack.judge import Recogniser, SavedPhoto, Search, read_back, scores
-from tipim_jax.attack.progress import Bars
+from tipim_jax.attack.judge import SavedPhoto, Search, read_back, scores
 from tipim_jax.attack.scan import ScannedPhoto
 from tipim_jax.attack.settings import Attack
-from tipim_jax.evaluation import normalise
+from tipim_jax.evaluation import impostor_threshold, normalise
+from tipim_jax.networks import Network
 from tipim_jax.photos import FaceDetector, PhotoError
+from tipim_jax.progress import Bars
+from tipim_jax.recogniser import Recogniser
 from tipim_jax.report.faces import MOST_PHOTOS
 
 _PACKAGES = ("tipim-jax", "jax", "jaxlib", "flax", "optax", "dm-pix", "opencv-python-headless")
+_FAR = 1e-3  # false accept rate at which a network without a threshold accepts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,7 +89,11 @@ def measure(
             after[name][n] = embedding
         progress(1)
 
-    probes = _probes(settings, recognisers, before, gallery, photos, len(clean))
+    thresholds = {
+        name: _threshold(recogniser.network, before[name], gallery.names + targets.names)
+        for name, recogniser in recognisers.items()
+    }
+    probes = _probes(settings, thresholds, before, gallery, photos, len(clean))
     identities = [probe.identity for probe in probes]
     search = Search.of(gallery.names, targets.names, identities)
     standing = {name: scores(search, before[name], after[name]) for name in recognisers}
@@ -112,8 +119,8 @@ def measure(
                 name,
                 recogniser.network.architecture,
                 name not in surrogates,
-                recogniser.network.threshold,
-                *report.rates(standing[name], recogniser.network.threshold),
+                thresholds[name],
+                *report.rates(standing[name], thresholds[name]),
             )
             for name, recogniser in recognisers.items()
         ),
@@ -173,19 +180,33 @@ def results(
     )
 
 
-def _probes(settings, recognisers, embeddings, gallery, photos, faces) -> list[ProbeFace]:
+def _threshold(network: Network, embeddings, known: Sequence[str]) -> float:
+    """The registry's, or one that others publish; of a network without, what the known faces give.
+
+    Args:
+      embeddings: of the gallery, the targets and more.
+      known: who is in the first of them.
+    """
+    if network.threshold is not None:
+        return network.threshold
+    if network.published_thresholds:
+        return network.published_thresholds[0].cosine
+    identities = np.unique(known, return_inverse=True)[1]
+    return float(impostor_threshold(embeddings[: len(known)], identities, _FAR))
+
+
+def _probes(settings, thresholds, embeddings, gallery, photos, faces) -> list[ProbeFace]:
     """The given faces, named by who is in a gallery that the user gave.
 
     A likeness to somebody in the bundled gallery is chance: nobody there exists.
     """
     names = gallery.names if settings.gallery else ()
     cosines = []
-    for name in recognisers:
+    for name in thresholds:
         unit = np.asarray(normalise(embeddings[name]))
         probes, others = unit[len(unit) - faces :], unit[: len(names)]
         cosines.append(probes @ np.concatenate([probes, others]).T)
-    thresholds = [recogniser.network.threshold for recogniser in recognisers.values()]
-    return probe_faces(photos, names, cosines, thresholds)
+    return probe_faces(photos, names, cosines, [*thresholds.values()])
 
 
 def _nearest_targets(names: Sequence[str], seen) -> list[str | None]:

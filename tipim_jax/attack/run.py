@@ -5,18 +5,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 from rich.console import Console
 
 import weights_convert
-from tipim_jax import networks, people
+from tipim_jax import people
 from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits, target_files
-from tipim_jax.attack.judge import Recogniser
 from tipim_jax.attack.measure import measure, results
-from tipim_jax.attack.progress import Bars
 from tipim_jax.attack.save import save_protected
 from tipim_jax.attack.scan import scan
-from tipim_jax.attack.settings import Attack, SettingsError
+from tipim_jax.attack.settings import Attack
+from tipim_jax.configuration import SettingsError
 from tipim_jax.method import Surrogate
 from tipim_jax.photos import (
     YUNET,
@@ -27,6 +25,8 @@ from tipim_jax.photos import (
     read_photo,
     write_whole,
 )
+from tipim_jax.progress import Bars
+from tipim_jax.recogniser import Recogniser
 from tipim_jax.report import Results, picture, report
 
 
@@ -49,7 +49,7 @@ def run(settings: Attack, command: str, console: Console) -> Results:
     outputs = dict(zip((file.source for file in files), outputs, strict=True))
     with Bars(console) as bars:
         needed = dict.fromkeys((*settings.surrogates, *settings.recognisers))
-        loaded = {name: _load(name) for name in needed}
+        loaded = {name: Recogniser.load(name) for name in needed}
         surrogates = {name: loaded[name] for name in settings.surrogates}
         recognisers = {name: loaded[name] for name in settings.recognisers}
         detector = FaceDetector(weights_convert.obtain(YUNET))
@@ -117,7 +117,3 @@ def _make_output(folder: Path) -> None:
         raise SettingsError(
             f"--output {folder} is no folder that can be written to: {error.strerror}"
         ) from None
-
-
-def _load(name: str) -> Recogniser:
-    return Recogniser(networks.get(name), jax.device_put(weights_convert.load(name)))

@@ -10,11 +10,11 @@ import numpy as np
 from tipim_jax.attack.batches import masks
 from tipim_jax.attack.finished import Finished
 from tipim_jax.attack.gallery import Portraits
-from tipim_jax.attack.progress import Bars
 from tipim_jax.attack.scan import ScannedPhoto
 from tipim_jax.attack.settings import Attack
 from tipim_jax.method import Surrogate
 from tipim_jax.photos import PhotoError, add_masks, read_photo, write_photo
+from tipim_jax.progress import Bars
 from tipim_jax.report import NotProtected
 
 

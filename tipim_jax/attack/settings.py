@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,16 +9,11 @@ from typing import Annotated, Literal
 import tyro
 
 from tipim_jax import networks
-from tipim_jax.method import TipIm
+from tipim_jax.configuration import SettingsError, fill, read_toml
+from tipim_jax.method import PRESETS, TipIm
 
 DEFAULT_SURROGATES = ("mobileface", "sface")
 DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")
-
-PRESETS = {
-    "official": TipIm.official,
-    "paper": TipIm.paper,
-    "reproduction": TipIm.reproduction,
-}
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
 PresetName = tyro.extras.literal_type_from_choices(PRESETS)
@@ -40,10 +34,6 @@ examples:
 networks: {", ".join(networks.names())}
 
 A run that was stopped goes on where it was when the same command is given again."""
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used; the message says which, why, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,42 +162,18 @@ def read_config(path: Path) -> Attack:
       SettingsError: the file is missing, is no TOML, or holds a name or value that does not fit.
     """
     try:
-        table = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise SettingsError(f"--config {path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--config {path} is no TOML: {error}") from None
+        table = read_toml(path)
+    except SettingsError as error:
+        raise SettingsError(f"--config {error}") from None
     preset = table.get("preset", "official")
     if preset not in PRESETS:
         raise SettingsError(f"{path}: preset is {preset!r}; expected one of {', '.join(PRESETS)}")
-    method = _fill(PRESETS[preset](), table.pop("method", {}), f"{path}: [method] ")
-    settings = dataclasses.replace(_fill(Attack(), table, f"{path}: "), method=method)
+    method = fill(PRESETS[preset](), table.pop("method", {}), f"{path}: [method] ")
+    settings = fill(Attack(), table, f"{path}: ")
+    paths = tuple(map(Path, settings.paths))
+    settings = dataclasses.replace(settings, paths=paths, method=method)
     try:
         check(settings)
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
     return settings
-
-
-def _fill(settings, table, where):
-    """A copy of the dataclass with the table's values, each checked against its default's type."""
-    values = {}
-    fields = {f.name: f for f in dataclasses.fields(settings) if f.name != "method"}
-    for name, value in table.items():
-        if name not in fields:
-            raise SettingsError(
-                f"{where}{name} is no setting; expected one of {', '.join(sorted(fields))}"
-            )
-        default = getattr(settings, name)
-        kind = str if name in ("output", "targets", "gallery", "config") else type(default)
-        if kind is float and type(value) is int:
-            value = float(value)
-        expected = list if kind is tuple else kind
-        if type(value) is not expected:
-            raise SettingsError(
-                f"{where}{name} is {value!r}; expected a value of type {expected.__name__}"
-            )
-        if kind is tuple:
-            value = tuple(Path(item) if name == "paths" else item for item in value)
-        values[name] = Path(value) if isinstance(default, Path) or default is None else value
-    return dataclasses.replace(settings, **values)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tipim_jax.datasets.progress import progress
 from tipim_jax.origin import Download
 from tipim_jax.photos import Lfw, LfwError, LfwPhoto, open_lfw
+from tipim_jax.progress import progress
 from weights_convert import ConversionError, cache, obtain
 
 # The address, and the hash of what is there, are those of TensorFlow Datasets (and scikit-learn):

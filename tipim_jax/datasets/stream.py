@@ -21,8 +21,8 @@ from jaxtyping import Bool, Float, UInt8
 
 from tipim_jax.datasets.crops import AlignedFace, CropCache, aligned
 from tipim_jax.datasets.face_set import FaceSet
-from tipim_jax.datasets.progress import progress
 from tipim_jax.photos import YUNET, LfwError, LfwPhoto, PhotoError, decode_photo
+from tipim_jax.progress import progress
 from weights_convert import home, obtain
 
 # Where YuNet finds the landmarks of a photo of LFW, 250 × 250 pixels and not funneled: the mean of

@@ -1,6 +1,8 @@
 """What a run measured, as a data structure, as JSON and as one self-contained HTML page."""
 
+from tipim_jax.report.document import document
 from tipim_jax.report.html import report
+from tipim_jax.report.markup import element
 from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture
 from tipim_jax.report.results import (
     Face,
@@ -32,6 +34,8 @@ __all__ = [
     "Scores",
     "Standing",
     "Targets",
+    "document",
+    "element",
     "face_pictures",
     "finite_or_none",
     "picture",

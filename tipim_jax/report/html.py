@@ -5,11 +5,11 @@ from statistics import median
 from xml.etree.ElementTree import Element
 
 from tipim_jax.report import charts
+from tipim_jax.report.document import document
 from tipim_jax.report.faces import photos_section
-from tipim_jax.report.markup import element, foreign, page
+from tipim_jax.report.markup import element, foreign
 from tipim_jax.report.pictures import FacePictures, Picture
 from tipim_jax.report.results import Rates, Recogniser, Results, Setting
-from tipim_jax.report.style import STYLE
 from tipim_jax.report.wording import (
     LIMITS,
     counted,
@@ -20,9 +20,6 @@ from tipim_jax.report.wording import (
     percentage,
     recognition,
 )
-
-# The browser itself is told to fetch nothing, whatever the page holds.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def report(
@@ -43,22 +40,12 @@ def report(
       ValueError: a photo has another number of pictures than of faces.
     """
     title = "Photos protected from face recognition"
-    head = element(
-        "head",
-        {},
-        element("meta", {"charset": "utf-8"}),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY}),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("title", {}, title),
-        element("style", {}, STYLE),
-    )
     sections = [*_opening(results, title), *_warning(results)]
     if results.photos and results.recognisers:
         sections += [*_charts(results), *_rates(results)]
     sections += [_limits(), *photos_section(results, faces, targets)]
     sections += [*_not_protected(results), *_settings(results)]
-    body = element("body", {}, element("main", {}, *sections))
-    return page(element("html", {"lang": "en"}, head, body))
+    return document(title, sections)
 
 
 def _opening(results: Results, title: str) -> list[Element]:

@@ -1,0 +1,61 @@
+"""Progress bars, on stderr or on a console that is given."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+
+@contextlib.contextmanager
+def progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr that goes when the work is done; what it gives is called with steps done."""
+    console = Console(stderr=True)
+    if not console.is_terminal:  # where nothing can move, one line says that it takes a while
+        console.print(f"{doing} …", highlight=False)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task):
+        unit = task.fields["unit"]
+        return Text(f"{task.speed:.3g} {unit}/s" if task.speed else "", style="dim")
+
+
+class Bars(Progress):
+    """Bars one below the other, in the order in which work is added, with rate and time left."""
+
+    def __init__(self, console: Console):
+        super().__init__(
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
+            _Rate(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=console,
+            speed_estimate_period=300,
+        )
+
+    def add(self, description: str, total: int, unit: str) -> Callable[[float], None]:
+        """A new bar; calling what it returns moves the bar on by that much."""
+        task = self.add_task(description, total=total, unit=unit)
+        return lambda amount: self.advance(task, amount)
