@@ -1,0 +1,123 @@
+"""`python -m tipim_jax.evaluate` on photos that some tool or other protected."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tipim_jax import people
+from tipim_jax.evaluate.__main__ import main
+from tipim_jax.evaluate.settings import parse
+from tipim_jax.photos import read_photo
+
+PROBES = people.identities()[:3]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Clean photos, a gallery with others of the same people, targets; and "protected" ones.
+
+    The first is as it was, the second shows somebody else, the third is no face any more.
+    """
+    root = tmp_path_factory.mktemp("photos")
+    for identity in (*PROBES, *people.TARGETS[:2], *people.identities()[10:14]):
+        (root / "gallery" / identity).mkdir(parents=True)
+        for photo in people.photos(identity)[1:]:
+            shutil.copy(photo, root / "gallery" / identity)
+    for identity in PROBES:
+        (root / "clean" / identity).mkdir(parents=True)
+        (root / "protected" / identity).mkdir(parents=True)
+        shutil.copy(people.photos(identity)[0], root / "clean" / identity)
+    (root / "targets").mkdir()
+    for identity in people.TARGETS[:2]:
+        shutil.copy(people.photos(identity)[0], root / "targets")
+    shown = [people.photos(PROBES[0])[0], people.photos(people.TARGETS[0])[2]]
+    pictures = [read_photo(photo).pixels for photo in shown] + [
+        np.full((250, 250, 3), 90, np.uint8)
+    ]
+    for identity, picture in zip(PROBES, pictures, strict=True):
+        name = f"{people.photos(identity)[0].stem}.png"
+        Image.fromarray(picture).save(root / "protected" / identity / name)
+    return root
+
+
+def run(photos, output, *more, protected="protected"):
+    arguments = [str(photos / protected), "--clean", str(photos / "clean")]
+    arguments += ["--gallery", str(photos / "gallery"), "--output", str(output)]
+    return main([*arguments, "--recogniser", "mobileface", *more])
+
+
+def test_it_tells_a_protected_photo_from_one_that_is_not(photos, tmp_path, capsys):
+    assert run(photos, tmp_path, "--targets", str(photos / "targets")) == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    figures = found["recognisers"]["mobileface"]["figures"]
+    assert figures["rank1_ut"][0] == pytest.approx(2 / 3)
+    assert figures["rank1_t"][0] >= 1 / 3
+    clean = json.loads((tmp_path / "clean.json").read_text())["recognisers"]["mobileface"]
+    assert clean["figures"]["rank1_ut"][0] == 0
+    third = people.photos(PROBES[2])[0].stem
+    assert found["about"]["no_face_found"] == [f"{PROBES[2]}/{third}.png"]
+    said = capsys.readouterr().out
+    assert "Rank-1-UT / Rank-5-UT" in said and "no face is found any more in 1" in said
+    for name in ("tables.txt", "tables.csv", "tables.tex"):
+        assert (tmp_path / name).stat().st_size > 100
+
+
+def test_a_photo_that_cannot_be_judged_costs_one_line(photos, tmp_path, capsys):
+    protected = tmp_path / "protected"
+    shutil.copytree(photos / "protected", protected)
+    (protected / "broken.png").write_bytes(b"no picture")
+    Image.new("RGB", (40, 40)).save(protected / "new.png")
+    small = next((protected / PROBES[1]).iterdir())
+    Image.new("RGB", (200, 100)).save(small)
+    assert run(photos, tmp_path / "out", protected=protected) == 1
+    said = capsys.readouterr().out
+    assert "not judged (3):" in said
+    assert "new.png: " in said and "holds no photo of that name" in said
+    assert "is 200x100, the clean photo is 250x250" in said
+
+
+def test_crops_are_judged_as_they_are(photos, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 112, 112, 3), np.uint8)
+    for n, crop in enumerate(pixels):
+        for folder in ("clean", "protected", "gallery"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            changed = np.clip(crop.astype(int) + 2 * (folder == "protected"), 0, 255)
+            name = f"P{n}_0002.png" if folder == "gallery" else f"P{n}_0001.png"
+            Image.fromarray(changed.astype(np.uint8)).save(tmp_path / folder / name)
+    assert run(tmp_path, tmp_path / "out", "--aligned") == 0
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["quality"]["difference"][0] == 2
+    assert found["recognisers"]["mobileface"]["figures"]["rank1_ut"][0] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--clean": "empty"}, "empty holds no photos"),
+        ({"--gallery": "nowhere"}, "nowhere does not exist"),
+        ({"--gallery": "one"}, "one person alone"),
+        ({"--clean": "targets"}, "none of 3 photos"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(change, message, photos, tmp_path, capsys):
+    (photos / "empty").mkdir(exist_ok=True)
+    if not (photos / "one").exists():
+        shutil.copytree(photos / "gallery" / PROBES[0], photos / "one" / PROBES[0])
+    places = {"--clean": "clean", "--gallery": "gallery"} | change
+    arguments = [str(photos / "protected"), "--output", str(tmp_path)]
+    for flag, folder in places.items():
+        arguments += [flag, str(photos / folder)]
+    assert main([*arguments, "--recogniser", "mobileface"]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert message in said and "Traceback" not in said
+
+
+def test_the_command_line_explains_itself(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    said = capsys.readouterr().out
+    for word in ("examples:", "--gallery", "--aligned", "--surrogate"):
+        assert word in said

@@ -1,0 +1,168 @@
+"""Finds, pairs and aligns the photos that are to be judged."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from tipim_jax.configuration import SettingsError
+from tipim_jax.photos import (
+    SIZE,
+    FaceDetector,
+    PhotoError,
+    PhotoFile,
+    central_face,
+    crop,
+    find_photos,
+    read_photo,
+    similarity,
+)
+from tipim_jax.trial import Faces
+
+NO_FACE = "no face found"
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Photos before and after, aligned.
+
+    Attributes:
+      clean: one face a photo.
+      protected: the same faces in the protected photos, as a recogniser would align them.
+      compared: the same faces in the protected photos, where they are in the clean ones.
+      lost: names of protected photos in which no face was found.
+      left_out: names of photos, and why they are not judged.
+    """
+
+    clean: Faces
+    protected: UInt8[np.ndarray, "faces 112 112 3"]
+    compared: UInt8[np.ndarray, "faces 112 112 3"]
+    lost: tuple[str, ...]
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Aligner:
+    """Crops the face nearest the centre.
+
+    Attributes:
+      detector: None where photos are crops already.
+    """
+
+    detector: FaceDetector | None
+
+    def matrix(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "2 3"] | None:
+        """From the photo to the crop; None without a face."""
+        if self.detector is None:
+            if pixels.shape != (SIZE, SIZE, 3):
+                height, width = pixels.shape[:2]
+                raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE} with --aligned")
+            return np.eye(2, 3)
+        found = self.detector.detect(pixels)
+        return similarity(central_face(found, pixels).landmarks) if found else None
+
+    def crop(self, pixels, matrix) -> UInt8[np.ndarray, "112 112 3"]:
+        if self.detector is None:
+            return pixels
+        return np.rint(crop(pixels, matrix)).astype(np.uint8)
+
+
+def align_pairs(
+    protected: Path, clean: Path, aligner: Aligner, progress: Callable[[int], Callable]
+) -> Pairs:
+    """Aligns every protected photo and the clean one of the same name.
+
+    Raises:
+      SettingsError: there is nothing to judge.
+    """
+    originals = {file.relative.with_suffix(""): file for file in _photos(clean, "--clean")}
+    files = _photos(protected, "PROTECTED")
+    advance = progress(len(files))
+    names, people, before, after, compared, lost = [], [], [], [], [], []
+    left_out = {}
+    for file in files:
+        name = str(file.relative)
+        original = originals.get(file.relative.with_suffix(""))
+        try:
+            if original is None:
+                raise PhotoError(f"{clean} holds no photo of that name")
+            old, new = (read_photo(f.source).pixels for f in (original, file))
+            if old.shape != new.shape:
+                raise PhotoError(f"is {_size(new)}, the clean photo is {_size(old)}")
+            matrix = aligner.matrix(old)
+            if matrix is None:
+                raise PhotoError("no face found in the clean photo")
+            again = aligner.matrix(new)
+        except PhotoError as error:
+            left_out[name] = str(error)
+        else:
+            names.append(name)
+            people.append(person(original))
+            before.append(aligner.crop(old, matrix))
+            compared.append(aligner.crop(new, matrix))
+            after.append(aligner.crop(new, matrix if again is None else again))
+            if again is None:
+                lost.append(name)
+        advance(1)
+    if not names:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
+        raise SettingsError(f"none of {len(files)} photos in {protected} can be judged ({reasons})")
+    return Pairs(
+        clean=Faces(tuple(names), tuple(people), np.stack(before)),
+        protected=np.stack(after),
+        compared=np.stack(compared),
+        lost=tuple(lost),
+        left_out=left_out,
+    )
+
+
+def align_faces(
+    folder: Path, flag: str, aligner: Aligner, progress: Callable[[int], Callable]
+) -> tuple[Faces, dict[str, str]]:
+    """One face of each photo of known people, and the photos that have none, with the reason.
+
+    Raises:
+      SettingsError: there is no face at all.
+    """
+    files = _photos(folder, flag)
+    advance = progress(len(files))
+    names, people, crops, left_out = [], [], [], {}
+    for file in files:
+        try:
+            pixels = read_photo(file.source).pixels
+            matrix = aligner.matrix(pixels)
+            if matrix is None:
+                raise PhotoError(NO_FACE)
+        except PhotoError as error:
+            left_out[str(file.relative)] = str(error)
+        else:
+            names.append(str(file.relative))
+            people.append(person(file))
+            crops.append(aligner.crop(pixels, matrix))
+        advance(1)
+    if not crops:
+        raise SettingsError(f"{flag} {folder}: none of its {len(files)} photos shows a face")
+    return Faces(tuple(names), tuple(people), np.stack(crops)), left_out
+
+
+def person(file: PhotoFile) -> str:
+    """Who is in a photo: `A_Name` of A_Name_0001.jpg, else the name of its folder."""
+    match = re.fullmatch(r"(.+)_\d+", file.source.stem)
+    return match[1] if match else file.source.parent.name
+
+
+def _photos(folder: Path, flag: str) -> Sequence[PhotoFile]:
+    try:
+        files = find_photos([folder])
+    except PhotoError as error:
+        raise SettingsError(f"{flag}: {error}") from None
+    if not files:
+        raise SettingsError(f"{flag} {folder} holds no photos (.jpg, .jpeg, .png, .webp)")
+    return files
+
+
+def _size(pixels) -> str:
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"

@@ -1,0 +1,84 @@
+"""The command's settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from tipim_jax import networks
+from tipim_jax.configuration import SettingsError
+
+DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")
+
+_EXAMPLES = f"""\
+examples:
+  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/
+  python -m tipim_jax.evaluate fawkes/ --clean lfw/ --gallery lfw-others/ --recogniser facenet
+
+networks: {", ".join(networks.names())}"""
+
+NetworkName = tyro.extras.literal_type_from_choices(networks.names())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Measure how well photos are protected from face recognition, by whatever made them.
+
+    Every protected photo is searched for in a gallery, as is the clean photo that it was made of.
+    Of each the face nearest the centre counts, found and aligned anew; where a detector finds none
+    any more, the place is used where it was in the clean photo. Photos never leave this machine.
+
+    Attributes:
+      protected: Protected photos; their names are those of the clean ones, whatever the format.
+      clean: The photos that they were made of.
+      gallery: Photos of the same people and of others: a folder for each person, or files called
+        as in LFW, A_Name_0001.jpg. The clean photos themselves do not belong there.
+      targets: Photos of the people whom the protected ones shall be taken for, named likewise.
+      recogniser: Network that judges; give it once per network.
+      surrogate: Network that the masks were made against, as far as you know; it is marked.
+      drawn_distractors: Embeddings of nobody that are added to the gallery, drawn at random.
+      aligned: The photos are 112x112 crops already, aligned as ArcFace's template.
+      output: Folder for results.json and tables.
+    """
+
+    protected: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PROTECTED")]
+    clean: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    gallery: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    targets: Annotated[
+        Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: none)")
+    ] = None
+    recogniser: Annotated[
+        tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
+        tyro.conf.arg(
+            metavar="NETWORK", help_behavior_hint=f"(default: {', '.join(DEFAULT_RECOGNISERS)})"
+        ),
+    ] = ()
+    surrogate: Annotated[
+        tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
+        tyro.conf.arg(metavar="NETWORK", help_behavior_hint="(default: none)"),
+    ] = ()
+    drawn_distractors: int = 0
+    aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    output: Path = Path("evaluation")
+
+    @property
+    def recognisers(self) -> tuple[str, ...]:
+        return self.recogniser or DEFAULT_RECOGNISERS
+
+
+def parse(arguments: list[str]) -> Evaluate:
+    """Reads the command line; exits with status 2 and a message where it makes no sense.
+
+    Raises:
+      SettingsError: a value out of its range.
+    """
+    description = f"{Evaluate.__doc__.split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
+    settings = tyro.cli(
+        Evaluate, args=arguments, prog="python -m tipim_jax.evaluate", description=description
+    )
+    if settings.drawn_distractors < 0:
+        raise SettingsError(
+            f"--drawn-distractors is {settings.drawn_distractors}; expected 0 or more"
+        )
+    return settings

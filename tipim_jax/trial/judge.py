@@ -1,0 +1,160 @@
+"""What a recogniser makes of protected faces, and how much they were changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+
+from tipim_jax.evaluation import (
+    cosine_to,
+    cumulative_matches,
+    drawn_distractors,
+    greatest_difference,
+    impostor_threshold,
+    nearest,
+    not_verified,
+    psnr,
+    published_mmd,
+    rank_n_targeted,
+    rank_n_untargeted,
+    ssim,
+)
+from tipim_jax.recogniser import Recogniser
+from tipim_jax.trial.faces import Faces
+from tipim_jax.trial.row import Seen, figure
+
+FARS = (0.01, 0.001)
+# Name in rows -> what it is called for people.
+FIGURES = {
+    "rank1_t": "Rank-1-T",
+    "rank5_t": "Rank-5-T",
+    "rank1_ut": "Rank-1-UT",
+    "rank5_ut": "Rank-5-UT",
+    "success_far_0.01": "PSR at FAR 0.01",
+    "success_far_0.001": "PSR at FAR 0.001",
+    "own_cosine": "cosine to self",
+    "target_cosine": "cosine to nearest target",
+}
+_NEAREST = 20  # gallery images that are looked at; so long is the CMC curve
+_NOBODY = -1  # the identity of drawn distractors
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Who is searched for, and among whom.
+
+    Attributes:
+      probes: one face of each protected person, unprotected.
+      targets: one face of each target, which masks are made with.
+      gallery: what is searched.
+      drawn: how many embeddings of nobody are added to the gallery (`drawn_distractors`).
+    """
+
+    probes: Faces
+    targets: Faces
+    gallery: Faces
+    drawn: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A recogniser that has seen the gallery.
+
+    Attributes:
+      recogniser: the network.
+      gallery: embeddings, of drawn distractors too.
+      identities: who is in each image of the gallery, as numbers.
+      own: the number of each probe's person.
+      targets: the numbers of the targets.
+      thresholds: cosines at which impostor pairs of the gallery give the false accept rates `FARS`.
+    """
+
+    recogniser: Recogniser
+    gallery: Float[np.ndarray, "images dim"]
+    identities: Int[np.ndarray, " images"]
+    own: Int[np.ndarray, " probes"]
+    targets: Int[np.ndarray, " targets"]
+    thresholds: Float[np.ndarray, " fars"]
+
+    @classmethod
+    def of(
+        cls,
+        recogniser: Recogniser,
+        trial: Trial,
+        gallery: Float[np.ndarray, "images dim"] | None = None,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> "Judge":
+        """Shows the trial's gallery to a recogniser.
+
+        Args:
+          gallery: embeddings of the gallery's faces, where they are known already.
+          progress: called with the number of faces just looked at.
+        """
+        if gallery is None:
+            gallery = recogniser(trial.gallery.crops, progress)
+        everybody = dict.fromkeys(
+            (*trial.gallery.people, *trial.probes.people, *trial.targets.people)
+        )
+        number = {person: n for n, person in enumerate(everybody)}
+        identities = np.array([number[person] for person in trial.gallery.people])
+        thresholds = impostor_threshold(gallery, identities, FARS)
+        if trial.drawn:
+            strangers = list(drawn_distractors(gallery, trial.drawn, seed=0))
+            gallery = np.concatenate([gallery, *strangers])
+            identities = np.append(identities, np.full(trial.drawn, _NOBODY))
+        return cls(
+            recogniser=recogniser,
+            gallery=gallery,
+            identities=identities,
+            own=np.array([number[person] for person in trial.probes.people]),
+            targets=np.array([number[p] for p in dict.fromkeys(trial.targets.people)]),
+            thresholds=thresholds,
+        )
+
+    def __call__(self, crops: UInt8[np.ndarray, "probes 112 112 3"], *, held_out: bool) -> Seen:
+        """Searches for the probes as they are in these crops.
+
+        Args:
+          crops: of all probes, in their order.
+          held_out: whether the masks were made without this recogniser.
+        """
+        probes = self.recogniser(crops)
+        found = nearest(self.gallery, probes, min(_NEAREST, len(self.gallery)))
+        few = min(5, found.index.shape[1])
+        own_cosine = cosine_to(self.gallery, self.identities, probes, self.own[:, None])
+        wanted = np.tile(self.targets, (len(probes), 1))
+        values = {
+            "rank1_t": rank_n_targeted(found, self.identities, self.targets, 1),
+            "rank5_t": rank_n_targeted(found, self.identities, self.targets, few),
+            "rank1_ut": rank_n_untargeted(found, self.identities, self.own, 1),
+            "rank5_ut": rank_n_untargeted(found, self.identities, self.own, few),
+            "own_cosine": own_cosine,
+            "target_cosine": cosine_to(self.gallery, self.identities, probes, wanted),
+        }
+        if not self.targets.size:
+            values["rank1_t"] = values["rank5_t"] = np.full(len(probes), np.nan)
+        for far, fails in zip(FARS, not_verified(own_cosine, self.thresholds).T, strict=True):
+            values[f"success_far_{far:g}"] = fails
+        return Seen(
+            held_out=held_out,
+            figures={name: figure(values[name]) for name in FIGURES},
+            cmc=tuple(cumulative_matches(found, self.identities, self.own).mean(axis=0).tolist()),
+        )
+
+
+def quality(
+    clean: UInt8[np.ndarray, "faces height width 3"],
+    protected: UInt8[np.ndarray, "faces height width 3"],
+) -> Mapping[str, Sequence[float | None]]:
+    """How much the faces were changed: PSNR (dB), SSIM, MMD, and the greatest difference.
+
+    PSNR is over the faces that were changed at all. MMD is the official code's, at a batch of one.
+    """
+    decibels = np.where(np.isinf(value := psnr(clean, protected)), np.nan, value)
+    return {
+        "psnr": figure(decibels),
+        "ssim": figure(ssim(clean, protected)),
+        "mmd": figure(published_mmd(clean, protected)),
+        "difference": (float(greatest_difference(clean, protected)),) * 3,
+    }
