@@ -1,5 +1,6 @@
 # make demo    protects the bundled people, with few iterations, and writes out/demo/report.html
 # make test    runs the tests
+# make reproduce  makes the figures of the reproduction on the bundled people, with few iterations
 # make parity  runs the comparisons with PyTorch, which it installs
 # make lint    checks style
 # Each sets up .venv first. PYTHON=python3.12 make demo chooses another interpreter.
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= out/demo
 
-.PHONY: demo test parity lint clean
+.PHONY: demo test parity reproduce lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m tipim_jax.attack --output $(DEMO) --iterations 15
@@ -18,6 +19,9 @@ test: .venv/installed-test
 
 parity: .venv/installed-parity
 	$(BIN)/python -m pytest -m parity
+
+reproduce: .venv/installed
+	$(BIN)/python -m tipim_jax.sweep configs/sweeps/reproduction.toml --output out/reproduction --probes 20 --iterations 10
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

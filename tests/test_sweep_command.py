@@ -1,0 +1,133 @@
+"""The sweep's command as users run it: killed, shared among processes, told nonsense."""
+
+import json
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tipim_jax.sweep.__main__ import main
+
+GRID = """
+title = "Small"
+protocol = "people"
+probes = 4
+targets = 3
+recognisers = ["sface"]
+batch_size = 2
+[grid]
+surrogates = [["mobileface"]]
+gamma = [0.0, 0.0007]
+[methods.TIP-IM]
+preset = "official"
+iterations = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A sweep that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "grid.toml").write_text(GRID)
+    assert main([str(folder / "grid.toml"), "--output", str(folder / "out")]) == 0
+    return folder
+
+
+def command(folder, output, *more):
+    arguments = [str(folder / "grid.toml"), "--output", str(output), *more]
+    return [sys.executable, "-m", "tipim_jax.sweep", *arguments]
+
+
+def contents(output):
+    """Rows and protected crops by name."""
+    rows = {path.name: json.loads(path.read_text()) for path in (output / "rows").iterdir()}
+    crops = {
+        str(path.relative_to(output)): np.asarray(Image.open(path)).tobytes()
+        for path in (output / "cells").rglob("*.png")
+    }
+    return rows, crops
+
+
+def test_it_writes_rows_crops_tables_figures_and_a_page(swept):
+    output = swept / "out"
+    rows, crops = contents(output)
+    assert len(rows) == 3 and len(crops) == 8
+    for row in rows.values():
+        assert row["recognisers"].keys() == {"mobileface", "sface"}
+        clean = row["about"]["method"] == "clean"
+        figures = row["recognisers"]["mobileface"]["figures"]
+        assert figures["rank5_ut"][0] <= figures["rank1_ut"][0]
+        assert clean == (figures["rank1_ut"][0] == 0)
+        if not clean:
+            assert row["quality"]["difference"][0] <= 12
+            assert row["quality"]["psnr"][0] >= 26.55
+    for name in ("tables.txt", "tables.csv", "tables.tex", "index.html", "protocol.json"):
+        assert (output / name).stat().st_size > 100
+    assert len([*(output / "figures").glob("*.svg")]) == len([*(output / "figures").glob("*.png")])
+    assert not (output / "unfinished").exists()
+
+
+def test_a_second_run_changes_nothing_that_is_done(swept):
+    before = contents(swept / "out")
+    stamps = {path: path.stat().st_mtime_ns for path in (swept / "out" / "rows").iterdir()}
+    assert main([str(swept / "grid.toml"), "--output", str(swept / "out")]) == 0
+    assert contents(swept / "out") == before
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        ("", ["--probes", "61"], "found 60 people"),
+        ("", ["--probes", "0"], "probes is 0"),
+        ("", ["--lfw", "nowhere.tgz"], "nowhere.tgz"),
+        ("", ["--num-processes", "2"], "--coordinator, --num-processes and --process-id go toget"),
+        ("surrogates = 3", [], "surrogates is 3"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(change, arguments, message, tmp_path, capsys):
+    text = GRID.replace('surrogates = [["mobileface"]]', change) if change else GRID
+    (tmp_path / "grid.toml").write_text(text)
+    assert main([str(tmp_path / "grid.toml"), "--output", str(tmp_path / "o"), *arguments]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert message in said and "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_killed_ten_times_it_ends_with_the_same_rows(swept, tmp_path):
+    moments = random.Random(0)
+    killed = 0
+    for _ in range(10):
+        process = subprocess.Popen(command(swept, tmp_path / "out"), stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(3, 14))
+        killed += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert killed >= 3
+    subprocess.run(command(swept, tmp_path / "out"), check=True, capture_output=True)
+    assert contents(tmp_path / "out") == contents(swept / "out")
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_rows_that_one_gives(swept, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = ("--coordinator", f"127.0.0.1:{port}", "--num-processes", "2")
+    processes = [
+        subprocess.Popen(
+            command(swept, tmp_path / "out", *shared, "--process-id", str(number)),
+            stderr=subprocess.PIPE,
+        )
+        for number in (0, 1)
+    ]
+    said = [process.communicate(timeout=900)[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert contents(tmp_path / "out") == contents(swept / "out")
+    assert (tmp_path / "out" / "index.html").is_file()

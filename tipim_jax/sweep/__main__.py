@@ -1,0 +1,153 @@
+"""`python -m tipim_jax.sweep`: see `--help`."""
+
+import os
+import sys
+
+# XLA's compiler logs machine features that a cached program does not need as errors.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import tyro
+from rich.console import Console
+
+import weights_convert
+from tipim_jax.configuration import SettingsError
+from tipim_jax.photos import write_whole
+from tipim_jax.progress import Bars
+from tipim_jax.sweep.data import load_trial
+from tipim_jax.sweep.figures import draw
+from tipim_jax.sweep.page import FACES_SHOWN, sweep_page
+from tipim_jax.sweep.published import published
+from tipim_jax.sweep.run import protected_crops, run
+from tipim_jax.sweep.settings import Overrides, read_sweep
+from tipim_jax.trial.tables import csv_table, is_clean, latex_tables, text_tables
+
+_EXAMPLES = """\
+examples:
+  python -m tipim_jax.sweep configs/sweeps/reproduction.toml
+  python -m tipim_jax.sweep configs/sweeps/paper.toml --lfw lfw.tgz --probes 50
+  python -m tipim_jax.sweep configs/sweeps/paper.toml --lfw lfw.tgz \\
+      --coordinator host:1234 --num-processes 2 --process-id 0
+
+A sweep that was stopped or killed goes on where it was when the same command is given again."""
+
+
+def _unset(default: str, metavar: str):
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Protect faces with every setting of a grid, and measure what each does.
+
+    The grid stands in a TOML file, see configs/sweeps/. Every cell of it is protected, saved, and
+    judged by all recognisers. Tables (text, CSV, LaTeX), figures (PNG, SVG) and index.html are
+    written under --output, and one JSON file for each cell as soon as it is done. Without --lfw the
+    faces are those of the bundled people, who do not exist.
+
+    Attributes:
+      config: The grid.
+      output: Folder for everything.
+      lfw: Labeled Faces in the Wild: an archive or a folder.
+      roles: JSON file that says who of LFW may be a probe, a target, a distractor.
+      probes: Identities to protect.
+      iterations: Of every cell.
+      batch_size: How many faces are protected together.
+      coordinator: Address of the first of several processes that share the work.
+      num_processes: How many there are.
+      process_id: Which one this is, from 0.
+    """
+
+    config: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    output: Annotated[Path | None, _unset("out/, called as the file is", "DIR")] = None
+    lfw: Annotated[Path | None, _unset("the bundled people", "PLACE")] = None
+    roles: Annotated[Path | None, _unset("everybody may be anything", "FILE")] = None
+    probes: Annotated[int | None, _unset("as in the file", "N")] = None
+    iterations: Annotated[int | None, _unset("as in the file", "N")] = None
+    batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
+    coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
+    num_processes: Annotated[int | None, _unset("1", "N")] = None
+    process_id: Annotated[int | None, _unset("0", "N")] = None
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit status: 0, 1 for an error, 130 after Ctrl-C."""
+    errors = Console(stderr=True)
+    try:
+        command = _parse(arguments)
+        cache = weights_convert.home() / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        _sweep(command, errors)
+    except (SettingsError, weights_convert.ConversionError, OSError) as error:
+        errors.print(f"[red]error:[/] {error}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        errors.print("stopped: what is done stays; the same command goes on from there")
+        return 130
+    return 0
+
+
+def _parse(arguments: list[str]) -> Command:
+    description = f"{Command.__doc__.split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
+    command = tyro.cli(
+        Command, args=arguments, prog="python -m tipim_jax.sweep", description=description
+    )
+    several = (command.coordinator, command.num_processes, command.process_id)
+    if any(value is not None for value in several):
+        if None in several:
+            raise SettingsError("--coordinator, --num-processes and --process-id go together")
+        jax.distributed.initialize(*several)
+    return command
+
+
+def _sweep(command: Command, errors: Console) -> None:
+    began = time.perf_counter()
+    overrides = Overrides(
+        **{field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
+    )
+    sweep = read_sweep(command.config, overrides)
+    output = command.output or Path("out") / command.config.stem
+    output.mkdir(parents=True, exist_ok=True)
+    with Bars(errors) as bars:
+        trial, data = load_trial(sweep, command.lfw, command.roles, output, bars)
+        rows = run(sweep, trial, data, output, bars)
+    if jax.process_index() != 0:
+        return
+    seconds = time.perf_counter() - began
+    text = text_tables(rows) + "\n" + published(sweep.protocol)
+    figures = draw(rows, output / "figures")
+    shown = trial.probes.crops[:FACES_SHOWN]
+    protected = {
+        row.about["folder"]: protected_crops(output / row.about["folder"], trial)[: len(shown)]
+        for row in rows
+        if not is_clean(row)
+    }
+    devices = jax.devices()
+    about = [
+        f"{len(trial.probes)} probes, {len(set(trial.targets.people))} targets, a gallery of "
+        f"{len(trial.gallery)} photos of {len(set(trial.gallery.people))} people"
+        + (f" and {trial.drawn} drawn embeddings of nobody" if trial.drawn else "")
+        + f"; protocol {sweep.protocol!r}, {len(sweep.cells)} cells.",
+        f"{devices[0].device_kind} ×{len(devices)}; this run took {seconds:.0f} s.",
+    ]
+    page = sweep_page(sweep.title, about, rows, figures, shown, protected)
+    for name, content in (
+        ("tables.txt", text),
+        ("tables.csv", csv_table(rows)),
+        ("tables.tex", latex_tables(rows)),
+        ("index.html", page),
+    ):
+        with write_whole(output / name) as stream:
+            stream.write(content.encode())
+    print(text)
+    print(output / "index.html")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

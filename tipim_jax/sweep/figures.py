@@ -1,0 +1,162 @@
+"""Figures of a sweep, drawn with matplotlib: each as PNG and SVG."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from tipim_jax.photos import write_whole
+from tipim_jax.trial import FIGURES, Row
+from tipim_jax.trial.tables import is_clean, label
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+_CURVES = ("rank1_t", "rank5_t", "rank1_ut", "rank5_ut")
+_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD"}
+
+
+def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """Writes every figure that the rows give, and returns the PNGs in order.
+
+    For each surrogate and method that was run at several γ: Rank-N-T and Rank-N-UT by each
+    recogniser, and the quality, against γ. For every γ, a matrix of surrogates and recognisers.
+    And the CMC curves at the smallest γ, beside those of unprotected faces.
+    """
+    drawn = []
+    for name, make in _figures(rows):
+        figure = make()
+        for suffix in ("svg", "png"):
+            stream = io.BytesIO()
+            figure.savefig(stream, format=suffix, dpi=150, bbox_inches="tight")
+            with write_whole(folder / f"{name}.{suffix}") as file:
+                file.write(stream.getvalue())
+        pyplot.close(figure)
+        drawn.append(folder / f"{name}.png")
+    return drawn
+
+
+def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, Callable]]:
+    protected = [row for row in rows if not is_clean(row)]
+    gammas = sorted({row.about["gamma"] for row in protected})
+    number = 0
+    for gamma in gammas:
+        chosen = [row for row in protected if row.about["gamma"] == gamma]
+        if len(chosen) > 1:
+            for names in (("rank1_t", "rank5_t"), ("rank1_ut", "rank5_ut")):
+                number += 1
+                yield f"{number:02d}-matrix", lambda c=chosen, n=names, g=gamma: _matrix(c, n, g)
+    for curve in _curves(protected):
+        for draw_curve in (_against_gamma, _quality_against_gamma):
+            number += 1
+            yield f"{number:02d}-gamma", lambda d=draw_curve, c=curve: d(c)
+    if gammas:
+        chosen = [row for row in rows if is_clean(row) or row.about["gamma"] == gammas[0]]
+        yield f"{number + 1:02d}-cmc", lambda: _cmc(chosen)
+
+
+def _curves(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that differ in γ alone, in its order."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        rest = {name: v for name, v in row.about.items() if name not in ("gamma", "folder")}
+        rest["settings"] = {k: v for k, v in rest["settings"].items() if k != "gamma"}
+        groups.setdefault(str(rest), []).append(row)
+    curves = [sorted(group, key=lambda row: row.about["gamma"]) for group in groups.values()]
+    return [curve for curve in curves if len(curve) > 1]
+
+
+def _against_gamma(rows: Sequence[Row]):
+    figure, axes = pyplot.subplots(
+        2, 2, figsize=(9, 6.4), sharex=True, sharey=True, layout="constrained"
+    )
+    x = range(len(rows))
+    for axis, name in zip(axes.flat, _CURVES, strict=True):
+        for recogniser, seen in rows[0].recognisers.items():
+            values = np.array([row.recognisers[recogniser].figures[name] for row in rows], float).T
+            style = "-" if seen.held_out else "--"
+            (line,) = axis.plot(x, values[0], style, marker="o", markersize=3, label=recogniser)
+            axis.fill_between(x, values[1], values[2], alpha=0.1, color=line.get_color())
+        axis.set_title(FIGURES[name])
+        axis.set_ylim(-0.02, 1.02)
+        axis.set_xticks(x, [f"{row.about['gamma']:g}" for row in rows])
+    for axis in axes[1]:
+        axis.set_xlabel("γ")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right")
+    figure.suptitle(f"{label(rows[0])}; dashed: white box; shaded: 95 % interval")
+    return figure
+
+
+def _quality_against_gamma(rows: Sequence[Row]):
+    figure, axes = pyplot.subplots(1, 3, figsize=(9, 3), layout="constrained")
+    x = range(len(rows))
+    for axis, (name, title) in zip(axes, _QUALITY.items(), strict=True):
+        values = np.array([row.quality[name] for row in rows], float).T
+        axis.plot(x, values[0], marker="o", markersize=3)
+        axis.fill_between(x, values[1], values[2], alpha=0.2)
+        axis.set_title(title)
+        axis.set_xlabel("γ")
+        axis.set_xticks(x, [f"{row.about['gamma']:g}" for row in rows])
+    figure.suptitle(label(rows[0]))
+    return figure
+
+
+def _matrix(rows: Sequence[Row], names: tuple[str, str], gamma: float):
+    recognisers = list(rows[0].recognisers)
+    values = np.array(
+        [[row.recognisers[r].figures[names[0]][0] for r in recognisers] for row in rows], float
+    )
+    size = (1.6 + 1.05 * len(recognisers), 1.2 + 0.45 * len(rows))
+    figure, axis = pyplot.subplots(figsize=size, layout="constrained")
+    axis.imshow(values, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    for y, row in enumerate(rows):
+        for x, recogniser in enumerate(recognisers):
+            seen = row.recognisers[recogniser]
+            text = "/".join(_two(seen.figures[name][0]) for name in names)
+            axis.text(
+                x,
+                y,
+                text if seen.held_out else f"[{text}]",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="black" if values[y, x] > 0.6 else "white",
+            )
+    axis.set_xticks(range(len(recognisers)), recognisers, rotation=30, ha="right")
+    axis.set_yticks(range(len(rows)), [label(row) for row in rows])
+    axis.set_title(f"{FIGURES[names[0]]} / {FIGURES[names[1]]}, γ = {gamma:g}")
+    return figure
+
+
+def _cmc(rows: Sequence[Row]):
+    recognisers = list(rows[0].recognisers)
+    columns = min(3, len(recognisers))
+    lines = -(-len(recognisers) // columns)
+    figure, axes = pyplot.subplots(
+        lines,
+        columns,
+        figsize=(3.2 * columns + 1.5, 2.6 * lines),
+        squeeze=False,
+        sharey=True,
+        layout="constrained",
+    )
+    for axis in axes.flat[len(recognisers) :]:
+        axis.set_axis_off()
+    for axis, recogniser in zip(axes.flat, recognisers, strict=False):
+        for row in rows:
+            cmc = row.recognisers[recogniser].cmc
+            style = "k-" if is_clean(row) else "-"
+            axis.plot(range(1, len(cmc) + 1), cmc, style, label=label(row), linewidth=1.2)
+        axis.set_title(recogniser)
+        axis.set_ylim(-0.02, 1.02)
+        axis.set_xlabel("N")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("true identity within N")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right")
+    return figure
+
+
+def _two(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

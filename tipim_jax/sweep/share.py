@@ -1,0 +1,45 @@
+"""How the processes of one `jax.distributed` run share the work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import jax
+from jax.experimental import multihost_utils
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What falls to one of several processes.
+
+    Attributes:
+      index: of the process, from 0.
+      count: of processes.
+    """
+
+    index: int
+    count: int
+
+    @classmethod
+    def own(cls) -> "Share":
+        """Of this process."""
+        return cls(jax.process_index(), jax.process_count())
+
+    def of(self, groups: Sequence[Sequence[T]]) -> list[list[T]]:
+        """Deals the members of groups out, one after the other; those that get none are left out.
+
+        What belongs together stays together as far as every process has as much to do.
+        """
+        everything = [(number, member) for number, group in enumerate(groups) for member in group]
+        first, last = (len(everything) * n // self.count for n in (self.index, self.index + 1))
+        dealt: dict[int, list[T]] = {}
+        for number, member in everything[first:last]:
+            dealt.setdefault(number, []).append(member)
+        return list(dealt.values())
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            multihost_utils.sync_global_devices("tipim_jax sweep")

@@ -1,0 +1,70 @@
+"""The state of a batch that is under way, as an Orbax checkpoint."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from tipim_jax.method import State
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """One batch's place; there is at most one process that works on it.
+
+    Attributes:
+      folder: that holds nothing else.
+    """
+
+    folder: Path
+
+    def save(self, state: State) -> None:
+        """Keeps the state, in place of an earlier one: the new one is whole before that goes."""
+        new = self.folder / f"{int(state.iteration):06d}"
+        shutil.rmtree(new, ignore_errors=True)  # one that could not be read
+        with _alone():
+            ocp.save(new.absolute(), _arrays(state))
+        for other in self._kept():
+            if other != new:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def restore(self, started: State) -> tuple[State, int]:
+        """The state that was kept last, or the given one, and how many iterations it has done."""
+        leaves, structure = jax.tree.flatten(started)
+        expected = _arrays(started)  # NumPy's, which Orbax then gives back
+        for folder in reversed(self._kept()):
+            try:
+                with _alone():
+                    found = ocp.load(folder.absolute(), expected)
+                arrays = [jax.numpy.asarray(found[str(n)]) for n in range(len(leaves))]
+            except (ValueError, OSError, KeyError):  # of another version, or damaged
+                continue
+            if [array.shape for array in arrays] != [leaf.shape for leaf in leaves]:
+                continue
+            state = jax.tree.unflatten(structure, arrays)
+            return state, int(state.iteration)
+        return started, 0
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kept(self) -> list[Path]:
+        """Whole checkpoints, the earliest first; Orbax writes under another name at first."""
+        return sorted(path for path in self.folder.glob("*") if path.name.isdecimal())
+
+
+def _arrays(state: State) -> dict[str, np.ndarray]:
+    return {str(n): np.asarray(leaf) for n, leaf in enumerate(jax.tree.leaves(state))}
+
+
+def _alone() -> ocp.Context:
+    """Orbax would wait for all processes, but each of ours works on its own cells."""
+    own = jax.process_index()
+    context = ocp.Context()
+    context.multiprocessing.primary_host = own
+    context.multiprocessing.active_processes = {own}
+    context.multiprocessing.barrier_sync_key_prefix = f"process-{own}"
+    return context
