@@ -16,8 +16,8 @@ from tipim_jax.configuration import SettingsError
 from tipim_jax.method import Surrogate, TipIm, image_keys, protect
 from tipim_jax.sweep import protect as protection
 from tipim_jax.sweep.figures import draw
+from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import protect_cells
-from tipim_jax.sweep.run import row_paths
 from tipim_jax.sweep.settings import Cell, Overrides, read_sweep
 from tipim_jax.sweep.share import Share
 from tipim_jax.trial import FIGURES, Faces, Row, Seen
@@ -79,8 +79,6 @@ def test_the_command_line_wins_over_the_file(tmp_path):
 def test_cells_that_differ_in_numbers_alone_share_a_compiled_program(tmp_path):
     cells = read_sweep(written(tmp_path, GRID)).cells
     assert len({c.shape for c in cells}) == 4  # surrogates, methods
-    assert len({c.digest("faces") for c in cells}) == len(cells)
-    assert cells[0].digest("faces") != cells[0].digest("other faces")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +242,7 @@ def row(gamma, name="TIP-IM", value=0.5, surrogates=("mobileface",)):
         "iterations": 4,
         "seed": 0,
         "settings": {"gamma": gamma},
-        "folder": f"cells/{gamma}",
+        "crops": f"{gamma}",
     }
     quality = {name: (value, value, value) for name in ("psnr", "ssim", "mmd", "difference")}
     return Row(about, 4, quality, seen(value))
@@ -300,7 +298,18 @@ def test_figures_are_drawn_as_png_and_svg(tmp_path):
         assert b"<svg" in path.with_suffix(".svg").read_bytes()
 
 
-def test_rows_have_places_of_their_own(tmp_path):
-    sweep = read_sweep(written(tmp_path, GRID))
-    paths = row_paths(sweep, "f" * 64, tmp_path)
-    assert len(set(paths)) == 1 + len(sweep.cells)
+def test_what_decides_a_thing_decides_where_it_is_kept(tmp_path):
+    cells = read_sweep(written(tmp_path, GRID)).cells
+    weights = {"mobileface": "a", "sface": "b", "dlib": "c"}
+    places = Places(tmp_path, "faces", weights)
+    assert len({places.crops(c) for c in cells}) == len(cells)
+    assert len({places.row(c) for c in (None, *cells)}) == 1 + len(cells)
+    # Other weights of a surrogate make other masks, those of a held-out recogniser other rows.
+    held_out = Places(tmp_path, "faces", weights | {"dlib": "d"})
+    assert places.crops(cells[0]) == held_out.crops(cells[0])
+    assert places.row(cells[0]) != held_out.row(cells[0])
+    assert places.gallery("sface") == held_out.gallery("sface")
+    assert places.gallery("dlib") != held_out.gallery("dlib")
+    surrogate = Places(tmp_path, "faces", weights | {"mobileface": "d"})
+    assert places.crops(cells[0]) != surrogate.crops(cells[0])
+    assert places.row(None) != Places(tmp_path, "other faces", weights).row(None)

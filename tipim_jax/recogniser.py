@@ -1,8 +1,9 @@
 """A recogniser: a network with its weights, as the one who searches would use it."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -28,6 +29,14 @@ class Recogniser:
 
     network: Network
     variables: Any
+
+    @cached_property
+    def digest(self) -> str:
+        """A short hash of the network's name and weights."""
+        digest = hashlib.sha256(self.network.name.encode())
+        for leaf in jax.tree.leaves(self.variables):
+            digest.update(np.ascontiguousarray(leaf))
+        return digest.hexdigest()[:16]
 
     @classmethod
     def load(cls, name: str) -> "Recogniser":

@@ -1,5 +1,6 @@
 """The command's settings."""
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -73,7 +74,7 @@ def parse(arguments: list[str]) -> Evaluate:
     Raises:
       SettingsError: a value out of its range.
     """
-    description = f"{Evaluate.__doc__.split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
+    description = f"{inspect.getdoc(Evaluate).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
     settings = tyro.cli(
         Evaluate, args=arguments, prog="python -m tipim_jax.evaluate", description=description
     )

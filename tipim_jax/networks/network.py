@@ -43,6 +43,9 @@ _ARCHITECTURES = {
 # it starts the next, and the maps of more than these fall out of the cache. At a batch of 16 this
 # makes mobileface's gradient 1.7 times faster.
 _IN_CACHE = 4
+# Where all maps of a batch of 16 stay in the cache, taking it in parts only costs: EdgeFace's
+# gradient a fifth of its time.
+_SMALL = ("EdgeFace",)
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class Network:
             return module.apply(variables, inputs).astype(jnp.float32)
 
         at_once = len(images)
-        if jax.default_backend() == "cpu":
+        if jax.default_backend() == "cpu" and self.architecture not in _SMALL:
             at_once = max(n for n in range(1, _IN_CACHE + 1) if at_once % n == 0)
         if at_once == len(images):
             return embed(images)

@@ -7,6 +7,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import dataclasses
+import inspect
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from tipim_jax.sweep.page import FACES_SHOWN, sweep_page
 from tipim_jax.sweep.published import published
 from tipim_jax.sweep.run import protected_crops, run
 from tipim_jax.sweep.settings import Overrides, read_sweep
-from tipim_jax.trial.tables import csv_table, is_clean, latex_tables, text_tables
+from tipim_jax.trial.tables import csv_table, latex_tables, text_tables
 
 _EXAMPLES = """\
 examples:
@@ -94,7 +95,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> Command:
-    description = f"{Command.__doc__.split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
+    description = f"{inspect.getdoc(Command).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
     command = tyro.cli(
         Command, args=arguments, prog="python -m tipim_jax.sweep", description=description
     )
@@ -116,18 +117,17 @@ def _sweep(command: Command, errors: Console) -> None:
     output.mkdir(parents=True, exist_ok=True)
     with Bars(errors) as bars:
         trial, data = load_trial(sweep, command.lfw, command.roles, output, bars)
-        rows = run(sweep, trial, data, output, bars)
+        found = run(sweep, trial, data, output, bars)
     if jax.process_index() != 0:
         return
     seconds = time.perf_counter() - began
+    rows = [row for row, _ in found]
     text = text_tables(rows) + "\n" + published(sweep.protocol)
     figures = draw(rows, output / "figures")
     shown = trial.probes.crops[:FACES_SHOWN]
-    protected = {
-        row.about["folder"]: protected_crops(output / row.about["folder"], trial)[: len(shown)]
-        for row in rows
-        if not is_clean(row)
-    }
+    protected = [
+        (row, protected_crops(folder, trial)[: len(shown)]) for row, folder in found if folder
+    ]
     devices = jax.devices()
     about = [
         f"{len(trial.probes)} probes, {len(set(trial.targets.people))} targets, a gallery of "

@@ -36,6 +36,8 @@ def load_trial(
     Raises:
       SettingsError: the photos are not enough, or cannot be had.
     """
+    if lfw is not None and sweep.protocol == "people":
+        raise SettingsError("--lfw goes with the protocols 'paper' and 'reproduction'")
     try:
         faces = FaceSet.bundled() if lfw is None else FaceSet.lfw(lfw)
         protocol = _protocol(sweep, faces, roles)

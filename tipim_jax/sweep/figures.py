@@ -61,7 +61,7 @@ def _curves(rows: Sequence[Row]) -> list[list[Row]]:
     """Rows that differ in γ alone, in its order."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        rest = {name: v for name, v in row.about.items() if name not in ("gamma", "folder")}
+        rest = {name: v for name, v in row.about.items() if name not in ("gamma", "crops")}
         rest["settings"] = {k: v for k, v in rest["settings"].items() if k != "gamma"}
         groups.setdefault(str(rest), []).append(row)
     curves = [sorted(group, key=lambda row: row.about["gamma"]) for group in groups.values()]

@@ -1,7 +1,7 @@
 """A sweep as one HTML page: figures, tables, and some faces of every cell."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from tipim_jax.report import document, element, picture
 from tipim_jax.trial import Row
-from tipim_jax.trial.tables import is_clean, label, text_tables
+from tipim_jax.trial.tables import label, text_tables
 
 FACES_SHOWN = 6
 
@@ -21,7 +21,7 @@ def sweep_page(
     rows: Sequence[Row],
     figures: Sequence[Path],
     clean: UInt8[np.ndarray, "faces 112 112 3"],
-    protected: Mapping[str, UInt8[np.ndarray, "faces 112 112 3"]],
+    protected: Sequence[tuple[Row, UInt8[np.ndarray, "faces 112 112 3"]]],
 ) -> str:
     """The page as text; write it as UTF-8.
 
@@ -31,7 +31,7 @@ def sweep_page(
       rows: the results.
       figures: PNG files, which the page takes in.
       clean: some probes as they were.
-      protected: the same ones as each cell saved them, by the `folder` of its row.
+      protected: the same ones as each cell saved them, with its row.
     """
     sections = [element("h1", {}, title), *(element("p", {}, line) for line in about)]
     sections.append(element("h2", {}, "Figures"))
@@ -41,11 +41,7 @@ def sweep_page(
     sections.append(element("div", {"class": "wide", "tabindex": "0"}, table))
     sections.append(element("h2", {}, "Some faces"))
     sections.append(_faces("unprotected", clean))
-    sections += [
-        _faces(_caption(row), protected[row.about["folder"]])
-        for row in rows
-        if not is_clean(row) and row.about["folder"] in protected
-    ]
+    sections += [_faces(_caption(row), crops) for row, crops in protected]
     return document(title, sections)
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from tipim_jax.method import Surrogate
 from tipim_jax.photos import write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.recogniser import Recogniser
+from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import crop_path, protect_cells
 from tipim_jax.sweep.settings import Cell, Sweep
 from tipim_jax.sweep.share import Share
@@ -21,16 +22,18 @@ from tipim_jax.trial import Judge, Row, Trial, quality
 CLEAN = "clean"
 
 
-def run(sweep: Sweep, trial: Trial, data: str, output: Path, bars: Bars) -> list[Row]:
-    """Does what is not done, and gives all rows: that of the clean faces first, then one a cell.
+def run(
+    sweep: Sweep, trial: Trial, faces: str, output: Path, bars: Bars
+) -> list[tuple[Row, Path | None]]:
+    """Does what is not done, and gives all rows, each with the folder of its crops.
 
-    Processes of one `jax.distributed` run deal the work out among them by their index, and each
-    gives what it did and what was done before.
+    That of the clean faces, which has none, comes first, then one a cell. Processes of one
+    `jax.distributed` run deal the work out among them.
 
     Args:
       sweep: its settings.
       trial: the faces.
-      data: stands for the faces in the digests of cells.
+      faces: stands for them.
       output: folder for everything.
       bars: for progress.
     """
@@ -39,47 +42,40 @@ def run(sweep: Sweep, trial: Trial, data: str, output: Path, bars: Bars) -> list
         (*itertools.chain(*(cell.surrogates for cell in sweep.cells)), *sweep.recognisers)
     )
     recognisers = {name: Recogniser.load(name) for name in names}
-    folders = {cell: output / "cells" / cell.digest(data) for cell in sweep.cells}
-    groups = [list(group) for _, group in _grouped(sweep.cells)]
-    own = share.of(groups)
-    work = sum(len(group) for group in own) * len(trial.probes)
-    advance = bars.add("protecting", work, "faces")
+    places = Places(output, faces, {name: r.digest for name, r in recognisers.items()})
+    own = share.of([list(group) for _, group in _grouped(sweep.cells)])
+    advance = bars.add("protecting", sum(map(len, own)) * len(trial.probes), "faces")
     for group in own:
-        if all(_row(output, cell, data).is_file() for cell in group):
+        if all(places.row(cell).is_file() for cell in group):
             advance(len(group) * len(trial.probes))
             continue
-        surrogates = [
-            Surrogate(recognisers[name].network.embed, recognisers[name].variables)
-            for name in group[0].surrogates
-        ]
         protect_cells(
             group,
-            [folders[cell] for cell in group],
-            surrogates,
+            [places.crops(cell) for cell in group],
+            [
+                Surrogate(recognisers[name].network.embed, recognisers[name].variables)
+                for name in group[0].surrogates
+            ],
             trial.probes,
             trial.targets,
-            output / "unfinished",
+            places.unfinished,
             batch_size=sweep.batch_size,
             progress=advance,
         )
-    judges = _Judges(recognisers, trial, data, output, bars)
-    if share.index == 0:
-        _judge_clean(judges, trial, data, output)
     cells = [cell for group in own for cell in group]
+    if share.index == 0:
+        cells.insert(0, None)  # the clean faces
+    judges = _Judges(recognisers, trial, places, bars)
     advance = bars.add("judging", len(cells), "cells")
     for cell in cells:
-        if not _row(output, cell, data).is_file():
-            _judge_cell(cell, folders[cell], judges, trial, data, output)
+        if not places.row(cell).is_file():
+            _judged(cell, judges, trial, places).write(places.row(cell))
         advance(1)
     share.wait()
     if share.index == 0:
-        shutil.rmtree(output / "unfinished", ignore_errors=True)
-    return [Row.read(path) for path in row_paths(sweep, data, output)]
-
-
-def row_paths(sweep: Sweep, data: str, output: Path) -> list[Path]:
-    """Where the rows are, that of the clean faces first."""
-    return [_clean_row(output, data), *(_row(output, cell, data) for cell in sweep.cells)]
+        shutil.rmtree(places.unfinished, ignore_errors=True)
+    everything = [(None, None), *((cell, places.crops(cell)) for cell in sweep.cells)]
+    return [(Row.read(places.row(cell)), folder) for cell, folder in everything]
 
 
 def protected_crops(folder: Path, trial: Trial) -> np.ndarray:
@@ -87,14 +83,6 @@ def protected_crops(folder: Path, trial: Trial) -> np.ndarray:
     return np.stack(
         [np.asarray(Image.open(crop_path(folder, name))) for name in trial.probes.names]
     )
-
-
-def _row(output: Path, cell: Cell, data: str) -> Path:
-    return output / "rows" / f"{cell.digest(data)}.json"
-
-
-def _clean_row(output: Path, data: str) -> Path:
-    return output / "rows" / f"{CLEAN}-{data[:16]}.json"
 
 
 def _grouped(cells: Sequence[Cell]):
@@ -106,49 +94,41 @@ def _grouped(cells: Sequence[Cell]):
 class _Judges:
     """Recognisers that have seen the gallery; each looks at it when it is first asked."""
 
-    def __init__(self, recognisers, trial: Trial, data: str, output: Path, bars: Bars):
-        self._recognisers, self._trial, self._bars = recognisers, trial, bars
-        self._folder, self._data = output / "galleries", data
+    def __init__(self, recognisers, trial: Trial, places: Places, bars: Bars):
+        self._recognisers, self._trial = recognisers, trial
+        self._places, self._bars = places, bars
         self._judges: dict[str, Judge] = {}
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[str, Judge]]:
         for name in self._recognisers:
             if name not in self._judges:
                 self._judges[name] = self._make(name)
             yield name, self._judges[name]
 
     def _make(self, name: str) -> Judge:
-        path = self._folder / f"{name}-{self._data[:16]}.npy"
-        gallery = _read_array(path, len(self._trial.gallery))
-        recogniser = self._recognisers[name]
+        recogniser, path = self._recognisers[name], self._places.gallery(name)
+        gallery, count = _read_array(path), len(self._trial.gallery)
         if gallery is None:
-            count = len(self._trial.gallery)
-            gallery = recogniser(
-                self._trial.gallery.crops, self._bars.add(f"{name}: gallery", count, "faces")
-            )
+            advance = self._bars.add(f"{name}: gallery", count, "faces")
+            gallery = recogniser(self._trial.gallery.crops, advance)
             with write_whole(path) as stream:
                 np.save(stream, gallery)
         return Judge.of(recogniser, self._trial, gallery)
 
 
-def _read_array(path: Path, length: int) -> np.ndarray | None:
+def _read_array(path: Path) -> np.ndarray | None:
     try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
         return None
-    return found if len(found) == length else None
 
 
-def _judge_clean(judges: _Judges, trial: Trial, data: str, output: Path) -> None:
-    path = _clean_row(output, data)
-    if not path.is_file():
-        seen = {name: judge(trial.probes.crops, held_out=True) for name, judge in judges}
-        Row({"method": CLEAN}, len(trial.probes), {}, seen).write(path)
-
-
-def _judge_cell(cell, folder, judges, trial, data, output) -> None:
-    crops = protected_crops(folder, trial)
-    seen = {name: judge(crops, held_out=name not in cell.surrogates) for name, judge in judges}
+def _judged(cell: Cell | None, judges: _Judges, trial: Trial, places: Places) -> Row:
+    clean = trial.probes.crops
+    if cell is None:
+        seen = {name: judge(clean, held_out=True) for name, judge in judges}
+        return Row({"method": CLEAN}, len(clean), {}, seen)
+    crops = protected_crops(places.crops(cell), trial)
     about = {
         "surrogates": list(cell.surrogates),
         "method": cell.method,
@@ -157,7 +137,7 @@ def _judge_cell(cell, folder, judges, trial, data, output) -> None:
         "iterations": cell.settings.iterations,
         "seed": cell.seed,
         "settings": dataclasses.asdict(cell.settings),
-        "folder": str(folder.relative_to(output)),
+        "crops": places.crops(cell).name,
     }
-    row = Row(about, len(trial.probes), quality(trial.probes.crops, crops), seen)
-    row.write(_row(output, cell, data))
+    seen = {name: judge(crops, held_out=name not in cell.surrogates) for name, judge in judges}
+    return Row(about, len(crops), quality(clean, crops), seen)

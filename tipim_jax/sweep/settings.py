@@ -1,9 +1,7 @@
 """A sweep's settings: a TOML file whose grid is spread out into cells."""
 
 import dataclasses
-import hashlib
 import itertools
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -66,10 +64,10 @@ class Cell:
             f"{self.settings.iterations} iterations, seed {self.seed}"
         )
 
-    def digest(self, data: str) -> str:
-        """A short hash of all that decides its masks; `data` stands for the faces."""
-        decides = (self.surrogates, dataclasses.asdict(self.settings), self.seed, data)
-        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+    @property
+    def decides(self) -> tuple[Any, ...]:
+        """All that decides its masks beside faces and weights, as JSON can hold it."""
+        return self.surrogates, dataclasses.asdict(self.settings), self.seed
 
     @property
     def shape(self) -> tuple[Any, ...]:

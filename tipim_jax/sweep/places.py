@@ -1,0 +1,52 @@
+"""Where a sweep keeps what it makes: each thing under a name that all that decides it goes into.
+
+So a run finds what an earlier one did with the same settings, faces and weights, and nothing else.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tipim_jax.sweep.settings import Cell
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The places in a sweep's folder.
+
+    Attributes:
+      output: the folder.
+      faces: stands for the probes, the targets and the gallery.
+      weights: a hash of each recogniser's weights, surrogates included.
+    """
+
+    output: Path
+    faces: str
+    weights: Mapping[str, str]
+
+    def crops(self, cell: Cell) -> Path:
+        """The folder of a cell's protected crops."""
+        weights = [self.weights[name] for name in cell.surrogates]
+        return self.output / "cells" / _digest(cell.decides, self.faces, weights)
+
+    def row(self, cell: Cell | None) -> Path:
+        """What the recognisers make of a cell's crops; None: of the clean ones."""
+        about = "clean" if cell is None else self.crops(cell).name
+        return self.output / "rows" / f"{_digest(about, self.faces, dict(self.weights))}.json"
+
+    def gallery(self, name: str) -> Path:
+        """The embeddings of the gallery by one recogniser."""
+        return self.output / "galleries" / f"{name}-{_digest(self.faces, self.weights[name])}.npy"
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder for batches under way."""
+        return self.output / "unfinished"
+
+
+def _digest(*decides: Any) -> str:
+    text = json.dumps(decides, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
