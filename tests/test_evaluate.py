@@ -65,6 +65,19 @@ def test_it_tells_a_protected_photo_from_one_that_is_not(photos, tmp_path, capsy
         assert (tmp_path / name).stat().st_size > 100
 
 
+def test_clean_photos_in_the_gallery_are_passed_over(photos, tmp_path):
+    everything = tmp_path / "everything"
+    shutil.copytree(photos / "gallery", everything)
+    for identity in PROBES:
+        shutil.copy(people.photos(identity)[0], everything / identity)
+    figures = []
+    for gallery in (photos / "gallery", everything):
+        output = tmp_path / gallery.name / "out"
+        assert run(photos, output, "--gallery", str(gallery)) == 0
+        figures.append(json.loads((output / "results.json").read_text())["recognisers"])
+    assert figures[0] == figures[1]
+
+
 def test_a_photo_that_cannot_be_judged_costs_one_line(photos, tmp_path, capsys):
     protected = tmp_path / "protected"
     shutil.copytree(photos / "protected", protected)
@@ -84,7 +97,8 @@ def test_crops_are_judged_as_they_are(photos, tmp_path):
     for n, crop in enumerate(pixels):
         for folder in ("clean", "protected", "gallery"):
             (tmp_path / folder).mkdir(exist_ok=True)
-            changed = np.clip(crop.astype(int) + 2 * (folder == "protected"), 0, 255)
+            difference = {"clean": 0, "protected": 2, "gallery": 1}[folder]
+            changed = np.clip(crop.astype(int) + difference, 0, 255)
             name = f"P{n}_0002.png" if folder == "gallery" else f"P{n}_0001.png"
             Image.fromarray(changed.astype(np.uint8)).save(tmp_path / folder / name)
     assert run(tmp_path, tmp_path / "out", "--aligned") == 0

@@ -20,7 +20,7 @@ from tipim_jax.recogniser import Recogniser
 from tipim_jax.trial import Faces, Judge, Row, Trial, quality
 from tipim_jax.trial.tables import csv_table, latex_tables, text_tables
 
-_SHOWN = 20  # photos that are not judged
+_SHOWN = 20  # photos that are left out
 
 
 def main(arguments: list[str]) -> int:
@@ -64,13 +64,17 @@ def run(settings: Evaluate, console: Console) -> tuple[Pairs, list[Row]]:
             return lambda count: bars.add(what, count, "photos")
 
         pairs = align_pairs(settings.protected, settings.clean, aligner, bar("aligning"))
-        gallery, faceless = align_faces(settings.gallery, "--gallery", aligner, bar("gallery"))
+        gallery, left_out = align_faces(
+            settings.gallery, "--gallery", aligner, bar("gallery"), skip=pairs.contents
+        )
         targets = Faces((), (), np.zeros((0, 112, 112, 3), np.uint8))
         if settings.targets:
             targets, none = align_faces(settings.targets, "--targets", aligner, bar("targets"))
-            faceless |= none
-        for name, reason in faceless.items():
+            left_out |= none
+        for name, reason in list(left_out.items())[:_SHOWN]:
             console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
+        if len(left_out) > _SHOWN:
+            console.print(f"left out: {len(left_out) - _SHOWN} more")
         trial = Trial(pairs.clean, targets, gallery, settings.drawn_distractors)
         clean, protected = {}, {}
         for name in settings.recognisers:

@@ -1,7 +1,8 @@
 """Finds, pairs and aligns the photos that are to be judged."""
 
+import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Pairs:
       clean: one face a photo.
       protected: the same faces in the protected photos, as a recogniser would align them.
       compared: the same faces in the protected photos, where they are in the clean ones.
+      contents: hashes of the clean photos' files.
       lost: names of protected photos in which no face was found.
       left_out: names of photos, and why they are not judged.
     """
@@ -40,6 +42,7 @@ class Pairs:
     clean: Faces
     protected: UInt8[np.ndarray, "faces 112 112 3"]
     compared: UInt8[np.ndarray, "faces 112 112 3"]
+    contents: frozenset[str]
     lost: tuple[str, ...]
     left_out: dict[str, str]
 
@@ -82,7 +85,7 @@ def align_pairs(
     files = _photos(protected, "PROTECTED")
     advance = progress(len(files))
     names, people, before, after, compared, lost = [], [], [], [], [], []
-    left_out = {}
+    contents, left_out = set(), {}
     for file in files:
         name = str(file.relative)
         original = originals.get(file.relative.with_suffix(""))
@@ -101,6 +104,7 @@ def align_pairs(
         else:
             names.append(name)
             people.append(person(original))
+            contents.add(content(original))
             before.append(aligner.crop(old, matrix))
             compared.append(aligner.crop(new, matrix))
             after.append(aligner.crop(new, matrix if again is None else again))
@@ -114,15 +118,23 @@ def align_pairs(
         clean=Faces(tuple(names), tuple(people), np.stack(before)),
         protected=np.stack(after),
         compared=np.stack(compared),
+        contents=frozenset(contents),
         lost=tuple(lost),
         left_out=left_out,
     )
 
 
 def align_faces(
-    folder: Path, flag: str, aligner: Aligner, progress: Callable[[int], Callable]
+    folder: Path,
+    flag: str,
+    aligner: Aligner,
+    progress: Callable[[int], Callable],
+    skip: Container[str] = (),
 ) -> tuple[Faces, dict[str, str]]:
-    """One face of each photo of known people, and the photos that have none, with the reason.
+    """One face of each photo of known people, and the photos that are left out, with the reason.
+
+    Args:
+      skip: hashes of photos that are passed over, see `content`.
 
     Raises:
       SettingsError: there is no face at all.
@@ -133,6 +145,8 @@ def align_faces(
     for file in files:
         try:
             pixels = read_photo(file.source).pixels
+            if content(file) in skip:
+                raise PhotoError("is one of the clean photos, which would be found by itself")
             matrix = aligner.matrix(pixels)
             if matrix is None:
                 raise PhotoError(NO_FACE)
@@ -144,8 +158,16 @@ def align_faces(
             crops.append(aligner.crop(pixels, matrix))
         advance(1)
     if not crops:
-        raise SettingsError(f"{flag} {folder}: none of its {len(files)} photos shows a face")
+        name, reason = next(iter(left_out.items()))
+        raise SettingsError(
+            f"{flag} {folder}: none of its {len(files)} photos can be used ({name}: {reason})"
+        )
     return Faces(tuple(names), tuple(people), np.stack(crops)), left_out
+
+
+def content(file: PhotoFile) -> str:
+    """A hash of a photo's file."""
+    return hashlib.sha256(file.source.read_bytes()).hexdigest()
 
 
 def person(file: PhotoFile) -> str:

@@ -34,7 +34,7 @@ class Evaluate:
       protected: Protected photos; their names are those of the clean ones, whatever the format.
       clean: The photos that they were made of.
       gallery: Photos of the same people and of others: a folder for each person, or files called
-        as in LFW, A_Name_0001.jpg. The clean photos themselves do not belong there.
+        as in LFW, A_Name_0001.jpg. The clean photos themselves are passed over.
       targets: Photos of the people whom the protected ones shall be taken for, named likewise.
       recogniser: Network that judges; give it once per network.
       surrogate: Network that the masks were made against, as far as you know; it is marked.

@@ -103,7 +103,14 @@ def _parse(arguments: list[str]) -> Command:
     if any(value is not None for value in several):
         if None in several:
             raise SettingsError("--coordinator, --num-processes and --process-id go together")
-        jax.distributed.initialize(*several)
+        try:
+            jax.distributed.initialize(*several)
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise SettingsError(
+                f"--coordinator {command.coordinator}: {reason}; the same address goes with all "
+                f"{command.num_processes} processes, which are numbered from 0"
+            ) from None
     return command
 
 
