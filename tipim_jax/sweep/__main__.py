@@ -58,6 +58,9 @@ class Command:
       lfw: Labeled Faces in the Wild: an archive or a folder.
       roles: JSON file that says who of LFW may be a probe, a target, a distractor.
       probes: Identities to protect.
+      distractors: Identities of LFW that are in the gallery beside probes and targets.
+      drawn_distractors: Embeddings of nobody that are added to the gallery, drawn with the mean and
+        the covariance of the real ones.
       iterations: Of every cell.
       batch_size: How many faces are protected together.
       coordinator: Address of the first of several processes that share the work.
@@ -70,6 +73,8 @@ class Command:
     lfw: Annotated[Path | None, _unset("the bundled people", "PLACE")] = None
     roles: Annotated[Path | None, _unset("everybody may be anything", "FILE")] = None
     probes: Annotated[int | None, _unset("as in the file", "N")] = None
+    distractors: Annotated[int | None, _unset("as in the file", "N")] = None
+    drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None

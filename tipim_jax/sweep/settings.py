@@ -90,13 +90,12 @@ class _Grid:
 class Overrides:
     """What the command line says instead of the file, where it says anything.
 
-    Attributes:
-      probes: Identities to protect.
-      iterations: Of every cell.
-      batch_size: How many faces are protected together.
+    `iterations` is of every cell, the others are those of `Sweep`.
     """
 
     probes: int | None = None
+    distractors: int | None = None
+    drawn_distractors: int | None = None
     iterations: int | None = None
     batch_size: int | None = None
 
@@ -112,11 +111,12 @@ def read_sweep(path: Path, overrides: Overrides = Overrides()) -> Sweep:
     methods = _methods(table.pop("methods", {"TIP-IM": {}}), str(path))
     if overrides.iterations is not None:
         grid = dataclasses.replace(grid, iterations=(overrides.iterations,))
+        for _, own in methods.values():
+            own.pop("iterations", None)
     sweep = fill(Sweep(), table, f"{path}: ")
-    for name in ("probes", "batch_size"):
-        value = getattr(overrides, name)
-        if value is not None:
-            sweep = dataclasses.replace(sweep, **{name: value})
+    given = {k: v for k, v in dataclasses.asdict(overrides).items() if v is not None}
+    given.pop("iterations", None)
+    sweep = dataclasses.replace(sweep, **given)
     sweep = dataclasses.replace(sweep, cells=tuple(_spread(grid, methods)))
     try:
         _check(sweep)
