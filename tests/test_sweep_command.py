@@ -86,13 +86,17 @@ def test_a_second_run_changes_nothing_that_is_done(swept):
     [
         ("", ["--probes", "61"], "found 60 people"),
         ("", ["--probes", "0"], "probes is 0"),
-        ("", ["--lfw", "nowhere.tgz"], "nowhere.tgz"),
+        ("", ["--lfw", "nowhere.tgz"], "--lfw goes with the protocols 'paper' and 'reproduction'"),
+        ('protocol = "paper"', ["--lfw", "nowhere.tgz"], "nowhere.tgz"),
+        ('protocol = "paper"', [], "needed 500"),
         ("", ["--num-processes", "2"], "--coordinator, --num-processes and --process-id go toget"),
         ("surrogates = 3", [], "surrogates is 3"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(change, arguments, message, tmp_path, capsys):
-    text = GRID.replace('surrogates = [["mobileface"]]', change) if change else GRID
+    name = change.partition(" ")[0]
+    lines = [change if name and line.startswith(name) else line for line in GRID.splitlines()]
+    text = "\n".join(lines)
     (tmp_path / "grid.toml").write_text(text)
     assert main([str(tmp_path / "grid.toml"), "--output", str(tmp_path / "o"), *arguments]) == 1
     said = " ".join(capsys.readouterr().err.split())
