@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,6 +72,14 @@ def test_it_writes_rows_crops_tables_figures_and_a_page(swept):
         assert (output / name).stat().st_size > 100
     assert len([*(output / "figures").glob("*.svg")]) == len([*(output / "figures").glob("*.png")])
     assert not (output / "unfinished").exists()
+
+
+def test_a_damaged_row_is_made_again(swept, tmp_path):
+    shutil.copytree(swept / "out", tmp_path / "out")
+    row = next((tmp_path / "out" / "rows").iterdir())
+    row.write_text(row.read_text()[:100])
+    assert main([str(swept / "grid.toml"), "--output", str(tmp_path / "out")]) == 0
+    assert contents(tmp_path / "out") == contents(swept / "out")
 
 
 def test_a_second_run_changes_nothing_that_is_done(swept):

@@ -68,7 +68,7 @@ def run(
     judges = _Judges(recognisers, trial, places, bars)
     advance = bars.add("judging", len(cells), "cells")
     for cell in cells:
-        if not places.row(cell).is_file():
+        if not _is_readable(places.row(cell)):
             _judged(cell, judges, trial, places).write(places.row(cell))
         advance(1)
     share.wait()
@@ -76,6 +76,15 @@ def run(
         shutil.rmtree(places.unfinished, ignore_errors=True)
     everything = [(None, None), *((cell, places.crops(cell)) for cell in sweep.cells)]
     return [(Row.read(places.row(cell)), folder) for cell, folder in everything]
+
+
+def _is_readable(row: Path) -> bool:
+    """Whether a row is there and whole."""
+    try:
+        Row.read(row)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
 
 
 def protected_crops(folder: Path, trial: Trial) -> np.ndarray:
