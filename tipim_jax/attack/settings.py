@@ -11,9 +11,9 @@ import tyro
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
 from tipim_jax.method import PRESETS, TipIm
+from tipim_jax.recogniser import DEFAULT_RECOGNISERS
 
 DEFAULT_SURROGATES = ("mobileface", "sface")
-DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
 PresetName = tyro.extras.literal_type_from_choices(PRESETS)

@@ -9,8 +9,7 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError
-
-DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")
+from tipim_jax.recogniser import DEFAULT_RECOGNISERS
 
 _EXAMPLES = f"""\
 examples:
