@@ -301,15 +301,22 @@ def test_figures_are_drawn_as_png_and_svg(tmp_path):
 def test_what_decides_a_thing_decides_where_it_is_kept(tmp_path):
     cells = read_sweep(written(tmp_path, GRID)).cells
     weights = {"mobileface": "a", "sface": "b", "dlib": "c"}
-    places = Places(tmp_path, "faces", weights)
+    places = Places(tmp_path, "faces", "gallery", 0, weights)
     assert len({places.crops(c) for c in cells}) == len(cells)
     assert len({places.row(c) for c in (None, *cells)}) == 1 + len(cells)
     # Other weights of a surrogate make other masks, those of a held-out recogniser other rows.
-    held_out = Places(tmp_path, "faces", weights | {"dlib": "d"})
+    held_out = Places(tmp_path, "faces", "gallery", 0, weights | {"dlib": "d"})
     assert places.crops(cells[0]) == held_out.crops(cells[0])
     assert places.row(cells[0]) != held_out.row(cells[0])
-    assert places.gallery("sface") == held_out.gallery("sface")
-    assert places.gallery("dlib") != held_out.gallery("dlib")
-    surrogate = Places(tmp_path, "faces", weights | {"mobileface": "d"})
+    assert places.embeddings("sface") == held_out.embeddings("sface")
+    assert places.embeddings("dlib") != held_out.embeddings("dlib")
+    # Another gallery makes other rows of the same masks, more distractors need no new embeddings.
+    other = Places(tmp_path, "faces", "other gallery", 0, weights)
+    assert places.crops(cells[0]) == other.crops(cells[0])
+    assert places.row(cells[0]) != other.row(cells[0])
+    drawn = Places(tmp_path, "faces", "gallery", 9, weights)
+    assert places.row(cells[0]) != drawn.row(cells[0])
+    assert places.embeddings("sface") == drawn.embeddings("sface")
+    surrogate = Places(tmp_path, "faces", "gallery", 0, weights | {"mobileface": "d"})
     assert places.crops(cells[0]) != surrogate.crops(cells[0])
-    assert places.row(None) != Places(tmp_path, "other faces", weights).row(None)
+    assert places.row(None) != Places(tmp_path, "other faces", "gallery", 0, weights).row(None)

@@ -128,8 +128,8 @@ def _sweep(command: Command, errors: Console) -> None:
     output = command.output or Path("out") / command.config.stem
     output.mkdir(parents=True, exist_ok=True)
     with Bars(errors) as bars:
-        trial, data = load_trial(sweep, command.lfw, command.roles, output, bars)
-        found = run(sweep, trial, data, output, bars)
+        trial = load_trial(sweep, command.lfw, command.roles, output, bars)
+        found = run(sweep, trial, output, bars)
     if jax.process_index() != 0:
         return
     seconds = time.perf_counter() - began

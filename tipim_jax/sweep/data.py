@@ -1,7 +1,5 @@
 """From a sweep's protocol to its faces."""
 
-import hashlib
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,10 +19,8 @@ _BATCH = 256
 
 def load_trial(
     sweep: Sweep, lfw: Path | None, roles: Path | None, output: Path, bars: Bars
-) -> tuple[Trial, str]:
-    """The faces of a sweep, and a hash that stands for them.
-
-    Writes who is what to `protocol.json`.
+) -> Trial:
+    """The faces of a sweep; writes who is what to `protocol.json`.
 
     Args:
       sweep: its settings.
@@ -49,12 +45,7 @@ def load_trial(
         ]
     except (LfwError, ValueError) as error:
         raise SettingsError(str(error)) from None
-    trial = Trial(*parts, sweep.drawn_distractors)
-    digest = hashlib.sha256(json.dumps([sweep.drawn_distractors]).encode())
-    for part in parts:
-        digest.update("\n".join(part.names).encode())
-        digest.update(part.crops.tobytes())
-    return trial, digest.hexdigest()
+    return Trial(*parts, sweep.drawn_distractors)
 
 
 def _protocol(sweep: Sweep, faces: FaceSet, roles: Path | None) -> Protocol:

@@ -19,27 +19,33 @@ class Places:
 
     Attributes:
       output: the folder.
-      faces: stands for the probes, the targets and the gallery.
+      masked: stands for the probes and the targets.
+      gallery: stands for what is searched.
+      drawn: how many distractors are added to it.
       weights: a hash of each recogniser's weights, surrogates included.
     """
 
     output: Path
-    faces: str
+    masked: str
+    gallery: str
+    drawn: int
     weights: Mapping[str, str]
 
     def crops(self, cell: Cell) -> Path:
         """The folder of a cell's protected crops."""
         weights = [self.weights[name] for name in cell.surrogates]
-        return self.output / "cells" / _digest(cell.decides, self.faces, weights)
+        return self.output / "cells" / _digest(cell.decides, self.masked, weights)
 
     def row(self, cell: Cell | None) -> Path:
         """What the recognisers make of a cell's crops; None: of the clean ones."""
         about = "clean" if cell is None else self.crops(cell).name
-        return self.output / "rows" / f"{_digest(about, self.faces, dict(self.weights))}.json"
+        searched = self.masked, self.gallery, self.drawn
+        return self.output / "rows" / f"{_digest(about, searched, dict(self.weights))}.json"
 
-    def gallery(self, name: str) -> Path:
+    def embeddings(self, name: str) -> Path:
         """The embeddings of the gallery by one recogniser."""
-        return self.output / "galleries" / f"{name}-{_digest(self.faces, self.weights[name])}.npy"
+        digest = _digest(self.gallery, self.weights[name])
+        return self.output / "galleries" / f"{name}-{digest}.npy"
 
     @property
     def unfinished(self) -> Path:

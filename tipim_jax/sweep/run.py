@@ -22,9 +22,7 @@ from tipim_jax.trial import Judge, Row, Trial, quality
 CLEAN = "clean"
 
 
-def run(
-    sweep: Sweep, trial: Trial, faces: str, output: Path, bars: Bars
-) -> list[tuple[Row, Path | None]]:
+def run(sweep: Sweep, trial: Trial, output: Path, bars: Bars) -> list[tuple[Row, Path | None]]:
     """Does what is not done, and gives all rows, each with the folder of its crops.
 
     That of the clean faces, which has none, comes first, then one a cell. Processes of one
@@ -33,7 +31,6 @@ def run(
     Args:
       sweep: its settings.
       trial: the faces.
-      faces: stands for them.
       output: folder for everything.
       bars: for progress.
     """
@@ -42,7 +39,13 @@ def run(
         (*itertools.chain(*(cell.surrogates for cell in sweep.cells)), *sweep.recognisers)
     )
     recognisers = {name: Recogniser.load(name) for name in names}
-    places = Places(output, faces, {name: r.digest for name, r in recognisers.items()})
+    places = Places(
+        output,
+        masked=trial.probes.digest + trial.targets.digest,
+        gallery=trial.gallery.digest,
+        drawn=trial.drawn,
+        weights={name: recogniser.digest for name, recogniser in recognisers.items()},
+    )
     own = share.of([list(group) for _, group in _grouped(sweep.cells)])
     advance = bars.add("protecting", sum(map(len, own)) * len(trial.probes), "faces")
     for group in own:
@@ -115,7 +118,7 @@ class _Judges:
             yield name, self._judges[name]
 
     def _make(self, name: str) -> Judge:
-        recogniser, path = self._recognisers[name], self._places.gallery(name)
+        recogniser, path = self._recognisers[name], self._places.embeddings(name)
         gallery, count = _read_array(path), len(self._trial.gallery)
         if gallery is None:
             advance = self._bars.add(f"{name}: gallery", count, "faces")

@@ -1,6 +1,8 @@
 """Aligned faces of known people."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import UInt8
@@ -22,3 +24,10 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the names and the crops."""
+        digest = hashlib.sha256("\n".join((*self.names, *self.people)).encode())
+        digest.update(self.crops.tobytes())
+        return digest.hexdigest()
