@@ -1,13 +1,17 @@
 """TIP-IM itself: arrays and functions; no files, no names of networks, no command line."""
 
+from tipim_jax.method.batch import advance, protect, start
 from tipim_jax.method.identity import normalise
-from tipim_jax.method.iteration import Choice, Problem, State, Surrogate, advance, protect, start
+from tipim_jax.method.iteration import Choice, Problem, State
 from tipim_jax.method.keys import image_keys
+from tipim_jax.method.layout import Layout
 from tipim_jax.method.settings import PRESETS, TipIm
+from tipim_jax.method.surrogate import Surrogate
 
 __all__ = [
     "PRESETS",
     "Choice",
+    "Layout",
     "Problem",
     "State",
     "Surrogate",

@@ -1,12 +1,17 @@
 """Maximum mean discrepancy between protected and original images (paper, eq. 3).
 
-Images are flattened RGB in [0, 255]; kernels are Gaussians of squared pixel distance.
+Kernels are Gaussians of squared pixel distance.
 """
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Key
+
+from tipim_jax.method.settings import TipIm
+from tipim_jax.method.surrogate import Images
+from tipim_jax.method.views import draw_view, view
 
 
 def mmd(
@@ -41,3 +46,47 @@ def mmd(
         + mean_kernel(original, original)
         - 2 * mean_kernel(protected, original)
     )
+
+
+def naturalness_gradients(
+    original: Images,
+    protected: Images,
+    keys: Key[Array, " batch"],
+    valid: Bool[Array, " batch"],
+    gamma: Float[Array, " batch"],
+    settings: TipIm,
+) -> Images:
+    """γ · ∂MMD/∂x^p, times N: eq. 4 averages L_iden over N images, and each image's sum is free.
+
+    Args:
+      keys: decide the views by which a batch smaller than a set is filled.
+      valid: see `Problem`.
+    """
+    batch, group = len(protected), settings.mmd_group_size
+    source = jnp.arange(max(batch, group)) % batch
+    copied = source[batch:]
+    weights = valid[source].reshape(-1, group).astype(protected.dtype)
+    averaged = valid.reshape(-1, min(group, batch)).sum(-1)
+
+    def grouped(images, matrices):
+        if copied.size:
+            images = jnp.concatenate([images, jax.vmap(view)(images[copied], matrices)])
+        return images.reshape(-1, group, images[0].size)
+
+    def loss(images, matrices):
+        values = jax.vmap(mmd, (0, 0, 0, None))(
+            grouped(images, matrices),
+            grouped(original, matrices),
+            weights,
+            settings.mmd_bandwidths,
+        )
+        if settings.mmd_divided_by_group:
+            values = values / jnp.maximum(weights.sum(-1), 1)
+        return jnp.sum(averaged * values)
+
+    def gradients():
+        copies = jax.vmap(jax.random.fold_in)(keys[copied], jnp.arange(copied.size) + 1)
+        matrices = jax.vmap(draw_view)(copies) if copied.size else None
+        return gamma[:, None, None, None] * jax.grad(loss)(protected, matrices)
+
+    return jax.lax.cond(jnp.any(gamma != 0), gradients, lambda: jnp.zeros_like(protected))

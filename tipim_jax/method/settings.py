@@ -31,9 +31,12 @@ class TipIm:
         step's root mean square. The result is projected on the ℓ∞ ball in both.
       momentum: μ in g ← μ·g + ∇ / mean|∇|.
       distance: how the loss reduces (f(a) − f(b))² over the embedding: "sum" (eq. 2) or "mean".
-      target_choice: "search": in each iteration every image takes the best of all targets (Alg. 1);
-        "single": the one that its key draws, throughout; "mean": all together, since the mean of
-        the losses has the gradient of the loss towards the mean of the targets' embeddings.
+      target_choice: "search": in each iteration every image takes the best of all targets, a step
+        towards each of which is tried (Alg. 1); "nearest": the one whose embedding is nearest to
+        that of x^p; "single": the one that its key draws, throughout; "mean": all together, since
+        the mean of the losses has the gradient of the loss towards the mean of the targets'
+        embeddings.
+      search_every: iterations from one search to the next; in between its target is kept.
       gain: how eq. 7 reduces over the targets.
       gain_distance: "squared" (eq. 7) or "euclidean" distances in the gain.
       candidate_gradient: candidates step along the gradient of "identity" (the loss of eq. 2 alone,
@@ -54,7 +57,8 @@ class TipIm:
     norm: Literal["linf", "l2"] = "l2"
     momentum: float = 1.0
     distance: Literal["sum", "mean"] = "mean"
-    target_choice: Literal["search", "single", "mean"] = "search"
+    target_choice: Literal["search", "nearest", "single", "mean"] = "search"
+    search_every: int = 1
     gain: Literal["max", "sum", "min"] = "max"
     gain_distance: Literal["squared", "euclidean"] = "euclidean"
     candidate_gradient: Literal["identity", "total"] = "total"
@@ -108,6 +112,7 @@ class TipIm:
             ("learning_rate", 0.0, float("inf")),
             ("momentum", 0.0, float("inf")),
             ("iterations", 1, float("inf")),
+            ("search_every", 1, float("inf")),
             ("mmd_group_size", 1, float("inf")),
         ):
             value = getattr(self, name)  # of the traced ones, perhaps one for each image

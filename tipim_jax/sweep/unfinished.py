@@ -23,7 +23,7 @@ class Unfinished:
 
     def save(self, state: State) -> None:
         """Keeps the state, in place of an earlier one: the new one is whole before that goes."""
-        new = self.folder / f"{int(state.iteration):06d}"
+        new = self.folder / f"{_done(state):06d}"
         shutil.rmtree(new, ignore_errors=True)  # one that could not be read
         with _alone():
             ocp.save(new.absolute(), _arrays(state))
@@ -45,7 +45,7 @@ class Unfinished:
             if [array.shape for array in arrays] != [leaf.shape for leaf in leaves]:
                 continue
             state = jax.tree.unflatten(structure, arrays)
-            return state, int(state.iteration)
+            return state, _done(state)
         return started, 0
 
     def remove(self) -> None:
@@ -54,6 +54,10 @@ class Unfinished:
     def _kept(self) -> list[Path]:
         """Whole checkpoints, the earliest first; Orbax writes under another name at first."""
         return sorted(path for path in self.folder.glob("*") if path.name.isdecimal())
+
+
+def _done(state: State) -> int:
+    return int(state.iteration[0])
 
 
 def _arrays(state: State) -> dict[str, np.ndarray]:
