@@ -7,7 +7,6 @@ import sys
 # XLA's compiler logs machine features that a cached program does not need as errors.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import jax
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +16,7 @@ from tipim_jax.attack.run import run
 from tipim_jax.attack.save import Stopped
 from tipim_jax.attack.scan import NO_FACE
 from tipim_jax.attack.settings import parse
+from tipim_jax.compilation import keep_compiled
 from tipim_jax.configuration import SettingsError
 from tipim_jax.photos import PhotoError
 from tipim_jax.report import Results
@@ -27,8 +27,7 @@ def main(arguments: list[str]) -> int:
     errors = Console(stderr=True)
     try:
         settings = parse(arguments)
-        cache = weights_convert.home() / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+        keep_compiled()
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
         results = run(settings, command, errors)
     except (SettingsError, PhotoError, weights_convert.ConversionError) as error:

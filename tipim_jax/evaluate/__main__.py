@@ -6,11 +6,11 @@ import sys
 # XLA's compiler logs machine features that a cached program does not need as errors.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import jax
 import numpy as np
 from rich.console import Console
 
 import weights_convert
+from tipim_jax.compilation import keep_compiled
 from tipim_jax.configuration import SettingsError
 from tipim_jax.evaluate.pairs import Aligner, Pairs, align_faces, align_pairs
 from tipim_jax.evaluate.settings import Evaluate, parse
@@ -28,8 +28,7 @@ def main(arguments: list[str]) -> int:
     errors = Console(stderr=True)
     try:
         settings = parse(arguments)
-        cache = weights_convert.home() / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+        keep_compiled()
         pairs, rows = run(settings, errors)
     except (SettingsError, weights_convert.ConversionError, OSError) as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)

@@ -18,6 +18,7 @@ import tyro
 from rich.console import Console
 
 import weights_convert
+from tipim_jax.compilation import keep_compiled
 from tipim_jax.configuration import SettingsError
 from tipim_jax.photos import write_whole
 from tipim_jax.progress import Bars
@@ -87,8 +88,7 @@ def main(arguments: list[str]) -> int:
     errors = Console(stderr=True)
     try:
         command = _parse(arguments)
-        cache = weights_convert.home() / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+        keep_compiled()
         _sweep(command, errors)
     except (SettingsError, weights_convert.ConversionError, OSError) as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)
