@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from tipim_jax import people
-from tipim_jax.datasets import NO_FACE, AlignedFaces, FaceSet
+from tipim_jax.datasets import AlignedFaces, FaceSet
 from tipim_jax.datasets import stream as stream_module
 from tipim_jax.datasets.stream import AVERAGE_LANDMARKS, average_landmarks
 from tipim_jax.photos import (
+    NO_FACE,
     TEMPLATE,
     YUNET,
     FaceDetector,

@@ -10,6 +10,7 @@ import numpy as np
 from tipim_jax.evaluation import Verification, interleaved_folds, verify, verify_all_pairs
 from tipim_jax.networks import Network, get
 from tipim_jax.photos import (
+    NO_FACE,
     YUNET,
     FaceDetector,
     Lfw,
@@ -53,7 +54,6 @@ examples:
   python -m weights_convert verify mobileface sface --pairs pairs.txt --lfw lfw.tgz
   python -m weights_convert verify sface --all-pairs --lfw lfw/ --json sface.json
 """
-_NO_FACE = "no face found"
 
 
 class _Faces(NamedTuple):
@@ -164,7 +164,7 @@ def _faces(
                     batch.append(crop(pixels, similarity(landmarks)))
                     photos.append(photo)
                 else:
-                    left_out[photo] = _NO_FACE
+                    left_out[photo] = NO_FACE
             if len(batch) == BATCH:
                 flush()
             advance(1)

@@ -14,11 +14,10 @@ from rich.table import Table
 import weights_convert
 from tipim_jax.attack.run import run
 from tipim_jax.attack.save import Stopped
-from tipim_jax.attack.scan import NO_FACE
 from tipim_jax.attack.settings import parse
 from tipim_jax.compilation import keep_compiled
 from tipim_jax.configuration import SettingsError
-from tipim_jax.photos import PhotoError
+from tipim_jax.photos import NO_FACE, PhotoError
 from tipim_jax.report import Results
 
 

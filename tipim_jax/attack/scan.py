@@ -6,10 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from tipim_jax.photos import FaceDetector, PhotoError, PhotoFile, crop, read_photo, similarity
+from tipim_jax.photos import (
+    NO_FACE,
+    FaceDetector,
+    PhotoError,
+    PhotoFile,
+    crop,
+    read_photo,
+    similarity,
+)
 from tipim_jax.report import NotProtected
-
-NO_FACE = "no face found"
 
 
 @dataclass(frozen=True, eq=False)

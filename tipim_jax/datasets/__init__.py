@@ -1,6 +1,6 @@
 """Sets of face photos, their aligned faces, and who is searched for among whom."""
 
-from tipim_jax.datasets.crops import NO_FACE, AlignedFace
+from tipim_jax.datasets.crops import AlignedFace
 from tipim_jax.datasets.face_set import FaceSet
 from tipim_jax.datasets.protocol import (
     Protocol,
@@ -13,7 +13,6 @@ from tipim_jax.datasets.protocol import (
 from tipim_jax.datasets.stream import AlignedFaces, FaceBatch
 
 __all__ = [
-    "NO_FACE",
     "AlignedFace",
     "AlignedFaces",
     "FaceBatch",

@@ -25,6 +25,7 @@ from jaxtyping import Float, UInt8
 
 import tipim_jax.photos
 from tipim_jax.photos import (
+    NO_FACE,
     SIZE,
     FaceDetector,
     LfwError,
@@ -34,8 +35,6 @@ from tipim_jax.photos import (
     similarity,
     write_whole,
 )
-
-NO_FACE = "no face found"
 
 
 class AlignedFace(NamedTuple):

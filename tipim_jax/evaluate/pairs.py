@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.photos import (
+    NO_FACE,
     SIZE,
     FaceDetector,
     PhotoError,
@@ -22,8 +23,6 @@ from tipim_jax.photos import (
     similarity,
 )
 from tipim_jax.trial import Faces
-
-NO_FACE = "no face found"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +96,7 @@ def align_pairs(
                 raise PhotoError(f"is {_size(new)}, the clean photo is {_size(old)}")
             matrix = aligner.matrix(old)
             if matrix is None:
-                raise PhotoError("no face found in the clean photo")
+                raise PhotoError(f"{NO_FACE} in the clean photo")
             again = aligner.matrix(new)
         except PhotoError as error:
             left_out[name] = str(error)

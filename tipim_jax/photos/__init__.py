@@ -1,7 +1,7 @@
 """Photos in, photos out: files, the faces in them, and the way to the canonical crop and back."""
 
 from tipim_jax.photos.alignment import SIZE, TEMPLATE, add_masks, crop, similarity
-from tipim_jax.photos.detection import YUNET, Face, FaceDetector
+from tipim_jax.photos.detection import NO_FACE, YUNET, Face, FaceDetector
 from tipim_jax.photos.files import (
     SUFFIXES,
     Photo,
@@ -17,6 +17,7 @@ from tipim_jax.photos.files import (
 from tipim_jax.photos.lfw import Lfw, LfwError, LfwPhoto, Pairs, central_face, open_lfw, read_pairs
 
 __all__ = [
+    "NO_FACE",
     "SIZE",
     "SUFFIXES",
     "TEMPLATE",

@@ -28,6 +28,8 @@ YUNET = WheelMember(
     licence="MIT",
 )
 
+NO_FACE = "no face found"  # what is said of a photo in which none is
+
 # Longest side, in pixels, of the first and the last search. Enlarging a small photo helps YuNet;
 # at 3072 a face of 24 pixels in a photo of 6000 is still 12 pixels wide, about the least it finds.
 _LONGEST = (512, 3072)
