@@ -65,6 +65,15 @@ def test_it_tells_a_protected_photo_from_one_that_is_not(photos, tmp_path, capsy
         assert (tmp_path / name).stat().st_size > 100
 
 
+def test_an_approximate_search_is_said_to_be_one(photos, tmp_path):
+    found = []
+    for flags in ((), ("--approximate-search",)):
+        assert run(photos, tmp_path, *flags) == 0
+        found.append(json.loads((tmp_path / "results.json").read_text()))
+    assert [row["about"].get("search") for row in found] == [None, "approximate"]
+    assert found[0]["recognisers"] == found[1]["recognisers"]  # here it misses nothing
+
+
 def test_clean_photos_in_the_gallery_are_passed_over(photos, tmp_path):
     everything = tmp_path / "everything"
     shutil.copytree(photos / "gallery", everything)

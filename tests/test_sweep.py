@@ -274,6 +274,16 @@ def test_tables_bracket_the_white_box_and_say_once_what_all_rows_share():
     assert "Rank-1-T / Rank-5-T (surrogates mobileface, method TIP-IM, epsilon 12" in text
 
 
+def test_tables_say_what_is_unusual_about_the_search():
+    unusual = {"drawn_distractors": 9, "search": "approximate"}
+    rows = [dataclasses.replace(r, about={**r.about, **unusual}) for r in (CLEAN, row(0.0))]
+    assert "drawn_distractors 9, search approximate)" in text_tables(rows)
+    for line in csv.DictReader(io.StringIO(csv_table(rows))):
+        assert (line["drawn_distractors"], line["search"]) == ("9", "approximate")
+    usual = csv.DictReader(io.StringIO(csv_table([row(0.0)])))
+    assert {(line["drawn_distractors"], line["search"]) for line in usual} == {("", "")}
+
+
 def test_csv_has_every_figure_with_its_interval_and_latex_every_line():
     rows = [CLEAN, row(0.0), row(0.5)]
     lines = list(csv.DictReader(io.StringIO(csv_table(rows))))
@@ -317,6 +327,8 @@ def test_what_decides_a_thing_decides_where_it_is_kept(tmp_path):
     drawn = Places(tmp_path, "faces", "gallery", 9, weights)
     assert places.row(cells[0]) != drawn.row(cells[0])
     assert places.embeddings("sface") == drawn.embeddings("sface")
+    rough = Places(tmp_path, "faces", "gallery", 0, weights, approximate=True)
+    assert places.row(None) != rough.row(None)
     surrogate = Places(tmp_path, "faces", "gallery", 0, weights | {"mobileface": "d"})
     assert places.crops(cells[0]) != surrogate.crops(cells[0])
     assert places.row(None) != Places(tmp_path, "other faces", "gallery", 0, weights).row(None)

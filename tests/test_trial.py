@@ -1,10 +1,13 @@
 """Identification trials against a search by hand."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from tipim_jax.evaluation import psnr
+from tipim_jax.evaluation import nearest, psnr
 from tipim_jax.trial import FARS, Faces, Judge, Trial, quality
+from tipim_jax.trial import judge as judge_module
 
 SIZE = 12
 
@@ -93,6 +96,31 @@ def test_drawn_distractors_make_the_gallery_larger_and_are_nobody(trial):
     assert many.figures["own_cosine"] == few.figures["own_cosine"]
     assert many.figures["success_far_0.01"] == few.figures["success_far_0.01"]
     assert many.cmc[0] <= few.cmc[0]
+
+
+def test_a_row_says_what_is_unusual_about_the_search(trial):
+    assert trial.about == {}
+    unusual = dataclasses.replace(trial, drawn=7, approximate=True)
+    assert unusual.about == {"drawn_distractors": 7, "search": "approximate"}
+
+
+def test_an_approximate_search_is_passed_on(trial, monkeypatch):
+    """Where it misses nothing, as here, what tells is how it was asked."""
+    asked = []
+
+    def search(*arguments, approximate):
+        asked.append(approximate)
+        return nearest(*arguments, approximate=approximate)
+
+    monkeypatch.setattr(judge_module, "nearest", search)
+    seen = [
+        Judge.of(recogniser, dataclasses.replace(trial, approximate=approximate))(
+            trial.probes.crops, held_out=True
+        )
+        for approximate in (False, True)
+    ]
+    assert asked == [False, True]
+    assert seen[0] == seen[1]
 
 
 def test_quality_leaves_unchanged_faces_out_of_the_mean_psnr():

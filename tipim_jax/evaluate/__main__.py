@@ -74,7 +74,13 @@ def run(settings: Evaluate, console: Console) -> tuple[Pairs, list[Row]]:
             console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
         if len(left_out) > _SHOWN:
             console.print(f"left out: {len(left_out) - _SHOWN} more")
-        trial = Trial(pairs.clean, targets, gallery, settings.drawn_distractors)
+        trial = Trial(
+            pairs.clean,
+            targets,
+            gallery,
+            drawn=settings.drawn_distractors,
+            approximate=settings.approximate_search,
+        )
         clean, protected = {}, {}
         for name in settings.recognisers:
             advance = bars.add(name, len(gallery), "faces")
@@ -89,12 +95,12 @@ def run(settings: Evaluate, console: Console) -> tuple[Pairs, list[Row]]:
         "surrogates": list(settings.surrogate) or ["unknown"],
         "method": settings.protected.name,
         "gallery": len(gallery),
-        "drawn_distractors": settings.drawn_distractors,
+        **trial.about,
         "no_face_found": list(pairs.lost),
         "not_judged": pairs.left_out,
     }
     rows = [
-        Row({"method": "clean"}, len(pairs.clean), {}, clean),
+        Row({"method": "clean", **trial.about}, len(pairs.clean), {}, clean),
         Row(about, len(pairs.clean), quality(pairs.clean.crops, pairs.compared), protected),
     ]
     rows[0].write(settings.output / "clean.json")

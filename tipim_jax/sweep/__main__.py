@@ -62,6 +62,8 @@ class Command:
       distractors: Identities of LFW that are in the gallery beside probes and targets.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn with the mean and
         the covariance of the real ones.
+      approximate_search: Let the search miss some of the nearest: 95 % or more are found, and what
+        is equally near has no order. It is made for TPUs and gains nothing elsewhere.
       iterations: Of every cell.
       batch_size: How many faces are protected together.
       coordinator: Address of the first of several processes that share the work.
@@ -76,6 +78,7 @@ class Command:
     probes: Annotated[int | None, _unset("as in the file", "N")] = None
     distractors: Annotated[int | None, _unset("as in the file", "N")] = None
     drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
+    approximate_search: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
@@ -129,6 +132,7 @@ def _sweep(command: Command, errors: Console) -> None:
     output.mkdir(parents=True, exist_ok=True)
     with Bars(errors) as bars:
         trial = load_trial(sweep, command.lfw, command.roles, output, bars)
+        trial = dataclasses.replace(trial, approximate=command.approximate_search)
         found = run(sweep, trial, output, bars)
     if jax.process_index() != 0:
         return
@@ -145,6 +149,7 @@ def _sweep(command: Command, errors: Console) -> None:
         f"{len(trial.probes)} probes, {len(set(trial.targets.people))} targets, a gallery of "
         f"{len(trial.gallery)} photos of {len(set(trial.gallery.people))} people"
         + (f" and {trial.drawn} drawn embeddings of nobody" if trial.drawn else "")
+        + ("; its search may miss some" if trial.approximate else "")
         + f"; protocol {sweep.protocol!r}, {len(sweep.cells)} cells.",
         f"{devices[0].device_kind} ×{len(devices)}; this run took {seconds:.0f} s.",
     ]

@@ -23,6 +23,7 @@ class Places:
       gallery: stands for what is searched.
       drawn: how many distractors are added to it.
       weights: a hash of each recogniser's weights, surrogates included.
+      approximate: whether the search may miss some.
     """
 
     output: Path
@@ -30,6 +31,7 @@ class Places:
     gallery: str
     drawn: int
     weights: Mapping[str, str]
+    approximate: bool = False
 
     def crops(self, cell: Cell) -> Path:
         """The folder of a cell's protected crops."""
@@ -39,7 +41,7 @@ class Places:
     def row(self, cell: Cell | None) -> Path:
         """What the recognisers make of a cell's crops; None: of the clean ones."""
         about = "clean" if cell is None else self.crops(cell).name
-        searched = self.masked, self.gallery, self.drawn
+        searched = self.masked, self.gallery, self.drawn, self.approximate
         return self.output / "rows" / f"{_digest(about, searched, dict(self.weights))}.json"
 
     def embeddings(self, name: str) -> Path:

@@ -45,6 +45,7 @@ def run(sweep: Sweep, trial: Trial, output: Path, bars: Bars) -> list[tuple[Row,
         gallery=trial.gallery.digest,
         drawn=trial.drawn,
         weights={name: recogniser.digest for name, recogniser in recognisers.items()},
+        approximate=trial.approximate,
     )
     own = share.of([list(group) for _, group in _grouped(sweep.cells)])
     advance = bars.add("protecting", sum(map(len, own)) * len(trial.probes), "faces")
@@ -139,7 +140,7 @@ def _judged(cell: Cell | None, judges: _Judges, trial: Trial, places: Places) ->
     clean = trial.probes.crops
     if cell is None:
         seen = {name: judge(clean, held_out=True) for name, judge in judges}
-        return Row({"method": CLEAN}, len(clean), {}, seen)
+        return Row({"method": CLEAN, **trial.about}, len(clean), {}, seen)
     crops = protected_crops(places.crops(cell), trial)
     about = {
         "surrogates": list(cell.surrogates),
@@ -150,6 +151,7 @@ def _judged(cell: Cell | None, judges: _Judges, trial: Trial, places: Places) ->
         "seed": cell.seed,
         "settings": dataclasses.asdict(cell.settings),
         "crops": places.crops(cell).name,
+        **trial.about,
     }
     seen = {name: judge(crops, held_out=name not in cell.surrogates) for name, judge in judges}
     return Row(about, len(crops), quality(clean, crops), seen)

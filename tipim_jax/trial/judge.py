@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -49,12 +50,24 @@ class Trial:
       targets: one face of each target, which masks are made with.
       gallery: what is searched.
       drawn: how many embeddings of nobody are added to the gallery (`drawn_distractors`).
+      approximate: search as `nearest` does when it may miss some.
     """
 
     probes: Faces
     targets: Faces
     gallery: Faces
     drawn: int = 0
+    approximate: bool = False
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a row has to say of the search: what makes it another than usual."""
+        about = {}
+        if self.drawn:
+            about["drawn_distractors"] = self.drawn
+        if self.approximate:
+            about["search"] = "approximate"
+        return about
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +81,7 @@ class Judge:
       own: the number of each probe's person.
       targets: the numbers of the targets.
       thresholds: cosines at which impostor pairs of the gallery give the false accept rates `FARS`.
+      approximate: whether the search may miss some.
     """
 
     recogniser: Recogniser
@@ -76,6 +90,7 @@ class Judge:
     own: Int[np.ndarray, " probes"]
     targets: Int[np.ndarray, " targets"]
     thresholds: Float[np.ndarray, " fars"]
+    approximate: bool
 
     @classmethod
     def of(
@@ -110,6 +125,7 @@ class Judge:
             own=np.array([number[person] for person in trial.probes.people]),
             targets=np.array([number[p] for p in dict.fromkeys(trial.targets.people)]),
             thresholds=thresholds,
+            approximate=trial.approximate,
         )
 
     def __call__(self, crops: UInt8[np.ndarray, "probes 112 112 3"], *, held_out: bool) -> Seen:
@@ -120,7 +136,8 @@ class Judge:
           held_out: whether the masks were made without this recogniser.
         """
         probes = self.recogniser(crops)
-        found = nearest(self.gallery, probes, min(_NEAREST, len(self.gallery)))
+        count = min(_NEAREST, len(self.gallery))
+        found = nearest(self.gallery, probes, count, approximate=self.approximate)
         few = min(5, found.index.shape[1])
         own_cosine = cosine_to(self.gallery, self.identities, probes, self.own[:, None])
         wanted = np.tile(self.targets, (len(probes), 1))

@@ -43,8 +43,8 @@ class Row:
     """A line of the results.
 
     Attributes:
-      about: what was protected and how: names and numbers by name; `method` is "clean" for faces as
-        they were.
+      about: what was protected and how, and what is special about the search (`Trial.about`): names
+        and numbers by name; `method` is "clean" for faces as they were.
       probes: number of faces.
       quality: "psnr", "ssim", "mmd", "difference"; empty for clean faces.
       recognisers: by name.

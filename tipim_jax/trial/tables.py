@@ -7,8 +7,11 @@ from collections.abc import Iterable, Sequence
 from tipim_jax.trial.judge import FIGURES
 from tipim_jax.trial.row import Figure, Row
 
-# What a row says of its cell, in the order of the columns.
-ABOUT = ("surrogates", "method", "gamma", "epsilon", "iterations", "seed")
+# What a row may say of its cell and of the search, in the order of the columns.
+ABOUT = (
+    *("surrogates", "method", "gamma", "epsilon", "iterations", "seed"),
+    *("drawn_distractors", "search"),
+)
 # The pairs of figures that the paper prints as `a/b`, table by table.
 PAIRS = {
     "Rank-1-T / Rank-5-T": ("rank1_t", "rank5_t"),
