@@ -74,6 +74,32 @@ def test_an_approximate_search_is_said_to_be_one(photos, tmp_path):
     assert found[0]["recognisers"] == found[1]["recognisers"]  # here it misses nothing
 
 
+def test_photos_of_strangers_make_the_gallery_larger(photos, tmp_path, capsys):
+    """Those who are there already, in whichever place, and what is no face do not count."""
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    for identity in people.identities()[20:23]:
+        shutil.copy(people.photos(identity)[0], strangers)
+    shutil.copytree(photos / "gallery" / PROBES[0], strangers / "again")
+    shutil.copytree(photos / "clean" / PROBES[0], strangers / "clean")
+    shutil.copy(next((photos / "protected" / PROBES[2]).iterdir()), strangers)
+    assert run(photos, tmp_path / "few") == 0
+    assert run(photos, tmp_path / "many", "--distractor-photos", str(strangers)) == 0
+    few, many = (
+        json.loads((tmp_path / name / "results.json").read_text()) for name in ("few", "many")
+    )
+    assert "distractor_photos" not in few["about"] and many["about"]["distractor_photos"] == 3
+    assert many["about"]["gallery"] == few["about"]["gallery"]
+    for name in ("own_cosine", "success_far_0.01"):
+        seen = [row["recognisers"]["mobileface"]["figures"][name] for row in (few, many)]
+        assert seen[0] == seen[1]
+    said = capsys.readouterr()
+    assert "distractor_photos 3" in said.out
+    left_out = " ".join(said.err.split())
+    assert left_out.count("a face that is there already") == 3
+    assert left_out.count("left out of the distractors") == 4
+
+
 def test_clean_photos_in_the_gallery_are_passed_over(photos, tmp_path):
     everything = tmp_path / "everything"
     shutil.copytree(photos / "gallery", everything)
@@ -110,9 +136,13 @@ def test_crops_are_judged_as_they_are(photos, tmp_path):
             changed = np.clip(crop.astype(int) + difference, 0, 255)
             name = f"P{n}_0002.png" if folder == "gallery" else f"P{n}_0001.png"
             Image.fromarray(changed.astype(np.uint8)).save(tmp_path / folder / name)
-    assert run(tmp_path, tmp_path / "out", "--aligned") == 0
+    shutil.copytree(tmp_path / "gallery", tmp_path / "others")
+    Image.fromarray(255 - pixels[0]).save(tmp_path / "others" / "stranger.png")
+    more = ("--aligned", "--distractor-photos", str(tmp_path / "others"))
+    assert run(tmp_path, tmp_path / "out", *more) == 0
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert found["quality"]["difference"][0] == 2
+    assert found["about"]["distractor_photos"] == 1
     assert found["recognisers"]["mobileface"]["figures"]["rank1_ut"][0] == 0
 
 
@@ -123,6 +153,8 @@ def test_crops_are_judged_as_they_are(photos, tmp_path):
         ({"--gallery": "nowhere"}, "nowhere does not exist"),
         ({"--gallery": "one"}, "one person alone"),
         ({"--clean": "targets"}, "none of 3 photos"),
+        ({"--distractor-photos": "nowhere"}, "--distractor-photos: "),
+        ({"--distractor-photos": "empty"}, "none of its 0 photos has a face"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(change, message, photos, tmp_path, capsys):
@@ -142,5 +174,5 @@ def test_the_command_line_explains_itself(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])
     said = capsys.readouterr().out
-    for word in ("examples:", "--gallery", "--aligned", "--surrogate"):
+    for word in ("examples:", "--gallery", "--aligned", "--surrogate", "--distractor-photos"):
         assert word in said

@@ -275,9 +275,9 @@ def test_tables_bracket_the_white_box_and_say_once_what_all_rows_share():
 
 
 def test_tables_say_what_is_unusual_about_the_search():
-    unusual = {"drawn_distractors": 9, "search": "approximate"}
+    unusual = {"distractor_photos": 5, "drawn_distractors": 9, "search": "approximate"}
     rows = [dataclasses.replace(r, about={**r.about, **unusual}) for r in (CLEAN, row(0.0))]
-    assert "drawn_distractors 9, search approximate)" in text_tables(rows)
+    assert "distractor_photos 5, drawn_distractors 9, search approximate)" in text_tables(rows)
     for line in csv.DictReader(io.StringIO(csv_table(rows))):
         assert (line["drawn_distractors"], line["search"]) == ("9", "approximate")
     usual = csv.DictReader(io.StringIO(csv_table([row(0.0)])))
@@ -327,6 +327,12 @@ def test_what_decides_a_thing_decides_where_it_is_kept(tmp_path):
     drawn = Places(tmp_path, "faces", "gallery", 9, weights)
     assert places.row(cells[0]) != drawn.row(cells[0])
     assert places.embeddings("sface") == drawn.embeddings("sface")
+    strangers = Places(tmp_path, "faces", "gallery", 0, weights, strangers="photos")
+    others = Places(tmp_path, "faces", "gallery", 0, weights, strangers="other photos")
+    assert len({p.row(None) for p in (places, strangers, others)}) == 3
+    assert places.embeddings("sface") == strangers.embeddings("sface")
+    assert strangers.strange_embeddings("sface") != others.strange_embeddings("sface")
+    assert strangers.crops(cells[0]) == places.crops(cells[0])
     rough = Places(tmp_path, "faces", "gallery", 0, weights, approximate=True)
     assert places.row(None) != rough.row(None)
     surrogate = Places(tmp_path, "faces", "gallery", 0, weights | {"mobileface": "d"})

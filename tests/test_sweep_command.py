@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tipim_jax import people
 from tipim_jax.sweep.__main__ import main
 
 GRID = """
@@ -90,6 +91,54 @@ def test_a_second_run_changes_nothing_that_is_done(swept):
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
 
 
+def strangers(folder, identities):
+    folder.mkdir()
+    for identity in identities:
+        shutil.copy(people.photos(identity)[0], folder)
+    Image.new("RGB", (90, 90)).save(folder / "no face.png")
+    return folder
+
+
+def test_photos_of_strangers_make_other_rows_of_the_same_masks(swept, tmp_path, capsys):
+    output = tmp_path / "out"
+    shutil.copytree(swept / "out", output)
+    rows, crops = contents(output)
+    probe = json.loads((output / "protocol.json").read_text())["probes"][0]
+    folders = [
+        strangers(tmp_path / "few", people.identities()[10:12]),
+        strangers(tmp_path / "more", people.identities()[10:15]),
+    ]
+    shutil.copy(people.FOLDER / probe[:-5] / f"{probe}.jpg", folders[0])
+    counts = []
+    for folder in folders:
+        arguments = ["--output", str(output), "--distractor-photos", str(folder)]
+        assert main([str(swept / "grid.toml"), *arguments]) == 0
+        new, same = contents(output)
+        assert same == crops
+        added = [row for name, row in new.items() if name not in rows]
+        assert len(added) == 3
+        counts += {row["about"]["distractor_photos"] for row in added}
+        rows = new
+        assert f"{counts[-1]} photos of strangers" in (output / "index.html").read_text()
+        assert f"distractor_photos {counts[-1]}" in (output / "tables.txt").read_text()
+    assert counts == [2, 5]  # the probe is there already
+    kept = sorted((output / "strangers").iterdir())
+    assert sorted((path.stem.split("-")[0], len(np.load(path))) for path in kept) == [
+        *(("mobileface", count) for count in counts),
+        *(("sface", count) for count in counts),
+    ]
+    assert "left out of the distractors: no face.png: no face found" in capsys.readouterr().err
+
+    stamps = [path.stat().st_mtime_ns for path in kept]
+    next((output / "rows").iterdir()).unlink()
+    kept[0].write_bytes(kept[0].read_bytes()[:-9])  # damaged, and made again
+    for folder in folders:
+        arguments = ["--output", str(output), "--distractor-photos", str(folder)]
+        assert main([str(swept / "grid.toml"), *arguments]) == 0
+    assert contents(output) == (rows, crops)
+    assert [path.stat().st_mtime_ns for path in kept][1:] == stamps[1:]
+
+
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
@@ -99,6 +148,7 @@ def test_a_second_run_changes_nothing_that_is_done(swept):
         ('protocol = "paper"', ["--lfw", "nowhere.tgz"], "nowhere.tgz"),
         ('protocol = "paper"', [], "needed 500"),
         ("", ["--num-processes", "2"], "--coordinator, --num-processes and --process-id go toget"),
+        ("", ["--distractor-photos", "nowhere"], "--distractor-photos: "),
         ("surrogates = 3", [], "surrogates is 3"),
     ],
 )

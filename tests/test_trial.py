@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tipim_jax.evaluation import nearest, psnr
-from tipim_jax.trial import FARS, Faces, Judge, Trial, quality
+from tipim_jax.trial import FARS, Faces, Judge, Strangers, Trial, quality
 from tipim_jax.trial import judge as judge_module
 
 SIZE = 12
@@ -98,10 +98,53 @@ def test_drawn_distractors_make_the_gallery_larger_and_are_nobody(trial):
     assert many.cmc[0] <= few.cmc[0]
 
 
+def test_strangers_are_in_the_way_and_nothing_else(trial):
+    """As if they were in the gallery, but for the thresholds."""
+    crops = [faces("PQR" * 40, 7).crops, trial.probes.crops[:2]]
+    crowded = dataclasses.replace(trial, strangers=Strangers.of(crops))
+    few, many = (
+        Judge.of(recogniser, t)(trial.probes.crops, held_out=False) for t in (trial, crowded)
+    )
+    for name in ("own_cosine", "target_cosine", "success_far_0.01", "success_far_0.001"):
+        assert many.figures[name] == few.figures[name]
+    assert many.figures["rank1_ut"][0] >= few.figures["rank1_ut"][0]
+
+    names = tuple(f"stranger {n}" for n in range(122))
+    gallery = Faces(
+        trial.gallery.names + names,
+        trial.gallery.people + names,
+        np.concatenate([trial.gallery.crops, *crops]),
+    )
+    whole = Judge.of(recogniser, dataclasses.replace(trial, gallery=gallery))
+    expected = whole(trial.probes.crops, held_out=False)
+    assert many.cmc == expected.cmc
+    for name in ("rank1_t", "rank5_t", "rank1_ut", "rank5_ut"):
+        assert many.figures[name] == expected.figures[name]
+
+
+def test_strangers_may_stand_behind_drawn_distractors(trial):
+    strangers = Strangers.of([trial.probes.crops])
+    crowded = dataclasses.replace(trial, drawn=50, strangers=strangers)
+    seen = Judge.of(recogniser, crowded)(trial.probes.crops, held_out=False)
+    assert seen.cmc[0] == 0  # each probe finds itself, as nobody
+    assert seen.figures["rank1_ut"][0] == 1
+
+
+def test_strangers_differ_by_what_they_look_like():
+    whole = faces("PQR", 7).crops
+    assert Strangers.of([whole]).digest == Strangers.of([whole[:1], whole[1:]]).digest
+    assert Strangers.of([whole]).digest != Strangers.of([whole[::-1]]).digest
+
+
 def test_a_row_says_what_is_unusual_about_the_search(trial):
     assert trial.about == {}
-    unusual = dataclasses.replace(trial, drawn=7, approximate=True)
-    assert unusual.about == {"drawn_distractors": 7, "search": "approximate"}
+    strangers = Strangers.of([faces("PQ", 7).crops, faces("R", 8).crops])
+    unusual = dataclasses.replace(trial, drawn=7, approximate=True, strangers=strangers)
+    assert unusual.about == {
+        "distractor_photos": 3,
+        "drawn_distractors": 7,
+        "search": "approximate",
+    }
 
 
 def test_an_approximate_search_is_passed_on(trial, monkeypatch):

@@ -1,7 +1,7 @@
 """Sets of face photos, their aligned faces, and who is searched for among whom."""
 
 from tipim_jax.datasets.crops import AlignedFace
-from tipim_jax.datasets.face_set import FaceSet
+from tipim_jax.datasets.face_set import FaceSet, PhotoFolder
 from tipim_jax.datasets.protocol import (
     Protocol,
     ProtocolError,
@@ -10,6 +10,7 @@ from tipim_jax.datasets.protocol import (
     people,
     reproduction,
 )
+from tipim_jax.datasets.strangers import NewFaces
 from tipim_jax.datasets.stream import AlignedFaces, FaceBatch
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "AlignedFaces",
     "FaceBatch",
     "FaceSet",
+    "NewFaces",
+    "PhotoFolder",
     "Protocol",
     "ProtocolError",
     "Roles",

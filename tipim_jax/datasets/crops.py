@@ -27,8 +27,10 @@ import tipim_jax.photos
 from tipim_jax.photos import (
     NO_FACE,
     SIZE,
+    TEMPLATE,
     FaceDetector,
     LfwError,
+    PhotoError,
     central_face,
     crop,
     decode_photo,
@@ -103,6 +105,25 @@ class CropCache:
     def _place(self, content: bytes) -> Path:
         key = hashlib.sha256(content).hexdigest()
         return self.folder / aligner_version() / key[:2] / f"{key}.npz"
+
+
+class ReadyCrops:
+    """In place of `CropCache` for photos that are crops already: takes them as they are."""
+
+    def get(self, content: bytes) -> None:
+        """Nothing is kept."""
+
+    def align(self, content: bytes, name: str) -> AlignedFace:
+        """The photo itself.
+
+        Raises:
+          PhotoError: it cannot be read, or is of another size.
+        """
+        pixels = decode_photo(content, name).pixels
+        if pixels.shape != (SIZE, SIZE, 3):
+            height, width = pixels.shape[:2]
+            raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE}, aligned already")
+        return AlignedFace(pixels, TEMPLATE)
 
 
 def aligned(

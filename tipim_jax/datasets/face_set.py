@@ -1,4 +1,4 @@
-"""Sets of photos of people: one photo, one name, whichever way the photos are kept."""
+"""Sets of photos: one photo, one name, whichever way the photos are kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tipim_jax import people
-from tipim_jax.photos import LfwError, LfwPhoto, open_lfw
+from tipim_jax.photos import LfwError, LfwPhoto, PhotoError, find_photos, open_lfw
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,41 @@ class FaceSet:
         """The photos of each person, people and photos in the order of `photos`."""
         of_person = groupby(self.photos, key=lambda photo: photo.person)
         return {person: tuple(photos) for person, photos in of_person}
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFolder:
+    """The photos in a folder and the folders below it; can be sent to other processes.
+
+    Attributes:
+      origin: what the set is, in words.
+      photos: where each photo lies in the folder.
+    """
+
+    origin: str
+    photos: tuple[Path, ...] = field(repr=False)
+    _sources: dict[Path, Path] = field(repr=False)
+
+    @classmethod
+    def of(cls, place: Path) -> "PhotoFolder":
+        """Those that `find_photos` finds.
+
+        Raises:
+          PhotoError: there is no such folder, or it cannot be opened.
+        """
+        sources = {file.relative: file.source for file in find_photos([place])}
+        return cls(f"{place} ({len(sources)} photos)", tuple(sources), sources)
+
+    def read(self, photo: Path) -> bytes:
+        """A photo as its file holds it: encoded.
+
+        Raises:
+          PhotoError: it cannot be read.
+        """
+        try:
+            return self._sources[photo].read_bytes()
+        except OSError as error:
+            raise PhotoError(f"cannot read {photo}: {error.strerror}") from None
 
 
 def _in_words(name: str, photos: tuple[LfwPhoto, ...]) -> str:

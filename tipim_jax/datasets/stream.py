@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import grain
@@ -19,8 +20,8 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool, Float, UInt8
 
-from tipim_jax.datasets.crops import AlignedFace, CropCache, aligned
-from tipim_jax.datasets.face_set import FaceSet
+from tipim_jax.datasets.crops import AlignedFace, CropCache, ReadyCrops, aligned
+from tipim_jax.datasets.face_set import FaceSet, PhotoFolder
 from tipim_jax.photos import YUNET, LfwError, LfwPhoto, PhotoError, decode_photo
 from tipim_jax.progress import progress
 from weights_convert import home, obtain
@@ -45,7 +46,7 @@ class FaceBatch:
       found: False where no face was found and the crop is that of an average photo of LFW.
     """
 
-    photos: tuple[LfwPhoto, ...]
+    photos: tuple[LfwPhoto | Path, ...]
     crops: UInt8[np.ndarray, "batch 112 112 3"]
     landmarks: Float[np.ndarray, "batch 5 2"]
     found: Bool[np.ndarray, " batch"]
@@ -62,16 +63,17 @@ class AlignedFaces:
       centred: the photos without a face whose crop is that of an average photo, likewise.
     """
 
-    left_out: dict[LfwPhoto, str]
-    centred: list[LfwPhoto]
+    left_out: dict[LfwPhoto | Path, str]
+    centred: list[LfwPhoto | Path]
 
     def __init__(
         self,
-        faces: FaceSet,
-        photos: Sequence[LfwPhoto] | None = None,
+        faces: FaceSet | PhotoFolder,
+        photos: Sequence[LfwPhoto | Path] | None = None,
         *,
         batch: int,
         workers: int = 0,
+        ready: bool = False,
         centre_crop: bool = False,
         advance: Callable[[int], None] | None = None,
     ):
@@ -84,6 +86,7 @@ class AlignedFaces:
           workers: processes that align; 0 aligns in this one. They start when the first photo comes
             that was not aligned before, and import the program that runs, which therefore has its
             work below `if __name__ == "__main__"`.
+          ready: the photos are crops already; those of another size are left out.
           centre_crop: take the middle of photos in which no face is found, as it would be aligned
             if the face were where it is in an average photo of LFW. Else they are left out. Photos
             that cannot be read always are.
@@ -100,6 +103,7 @@ class AlignedFaces:
         self._photos = faces.photos if photos is None else tuple(photos)
         self._batch = batch
         self._workers = workers
+        self._ready = ready
         self._centre_crop = centre_crop
         self._advance = advance
         self.left_out, self.centred = {}, []
@@ -113,7 +117,8 @@ class AlignedFaces:
           ConversionError: the face detector cannot be obtained.
         """
         self.left_out, self.centred = {}, []
-        align = _Align(self._faces, CropCache(home() / "crops", obtain(YUNET)), self._centre_crop)
+        crops = ReadyCrops() if self._ready else CropCache(home() / "crops", obtain(YUNET))
+        align = _Align(self._faces, crops, self._centre_crop)
         waiting = []
         with ExitStack() as stack:
             advance = self._advance
@@ -148,20 +153,23 @@ class _Result:
 class _Align:
     """Aligns photos of a set; can be sent to other processes."""
 
-    faces: FaceSet
-    crops: CropCache
+    faces: FaceSet | PhotoFolder
+    crops: CropCache | ReadyCrops
     centre_crop: bool
 
     def __call__(self, photo: LfwPhoto) -> _Result:
-        content = self.faces.read(photo)
         try:
+            content = self.faces.read(photo)
             return self._result(content, photo, self.crops.align(content, str(photo)))
         except PhotoError as error:
             return _Result(None, str(error))
 
     def kept(self, photo: LfwPhoto) -> _Result | None:
         """What is there without aligning, None if nothing is."""
-        content = self.faces.read(photo)
+        try:
+            content = self.faces.read(photo)
+        except PhotoError as error:
+            return _Result(None, str(error))
         found = self.crops.get(content)
         return None if found is None else self._result(content, photo, found)
 

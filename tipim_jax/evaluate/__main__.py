@@ -1,5 +1,6 @@
 """`python -m tipim_jax.evaluate`: see `--help`."""
 
+import itertools
 import os
 import sys
 
@@ -74,16 +75,27 @@ def run(settings: Evaluate, console: Console) -> tuple[Pairs, list[Row]]:
             console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
         if len(left_out) > _SHOWN:
             console.print(f"left out: {len(left_out) - _SHOWN} more")
+        strangers = None
+        if settings.distractor_photos:
+            # Here, as it imports Grain, for which others need not wait.
+            from tipim_jax.distractor_photos import load_strangers
+
+            parts = pairs.clean.crops, pairs.protected, pairs.compared, gallery.crops, targets.crops
+            known = itertools.chain.from_iterable(parts)
+            strangers = load_strangers(
+                settings.distractor_photos, known, bars, ready=settings.aligned
+            )
         trial = Trial(
             pairs.clean,
             targets,
             gallery,
+            strangers=strangers,
             drawn=settings.drawn_distractors,
             approximate=settings.approximate_search,
         )
         clean, protected = {}, {}
         for name in settings.recognisers:
-            advance = bars.add(name, len(gallery), "faces")
+            advance = bars.add(name, len(gallery) + len(strangers or ()), "faces")
             try:
                 judge = Judge.of(Recogniser.load(name), trial, progress=advance)
             except ValueError as error:

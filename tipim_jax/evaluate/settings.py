@@ -37,10 +37,14 @@ class Evaluate:
       targets: Photos of the people whom the protected ones shall be taken for, named likewise.
       recogniser: Network that judges; give it once per network.
       surrogate: Network that the masks were made against, as far as you know; it is marked.
+      distractor_photos: Photos of strangers, whose faces are added to the gallery: a folder of any
+        photos, or an archive in LFW's layout. They have no identity and can only be in the way:
+        nobody of the other photos should be among them. Faces that are there already are passed
+        over.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn at random.
       approximate_search: Let the search miss some of the nearest: 95 % or more are found, and what
         is equally near has no order. It is made for TPUs and gains nothing elsewhere.
-      aligned: The photos are 112x112 crops already, aligned as ArcFace's template.
+      aligned: The photos are 112x112 crops already, all of them, aligned as ArcFace's template.
       output: Folder for results.json and tables.
     """
 
@@ -60,6 +64,9 @@ class Evaluate:
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
         tyro.conf.arg(metavar="NETWORK", help_behavior_hint="(default: none)"),
     ] = ()
+    distractor_photos: Annotated[
+        Path | None, tyro.conf.arg(metavar="PLACE", help_behavior_hint="(default: none)")
+    ] = None
     drawn_distractors: int = 0
     approximate_search: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

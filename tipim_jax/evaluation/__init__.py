@@ -14,7 +14,7 @@ from tipim_jax.evaluation.protection import (
     rank_n_untargeted,
 )
 from tipim_jax.evaluation.quality import greatest_difference, psnr, published_mmd, ssim
-from tipim_jax.evaluation.search import Nearest, nearest
+from tipim_jax.evaluation.search import Nearest, joined, nearest
 from tipim_jax.evaluation.verification import (
     CrossValidated,
     OperatingPoint,
@@ -46,6 +46,7 @@ __all__ = [
     "impostor_threshold",
     "interleaved_folds",
     "interval",
+    "joined",
     "locate",
     "nearest",
     "normalise",

@@ -82,6 +82,19 @@ def nearest(
     return _merged(jax.device_get(best), len(probes))
 
 
+def joined(first: Nearest, second: Nearest, images: int) -> Nearest:
+    """What a search of two galleries, one behind the other, finds, given what that of each finds.
+
+    Args:
+      first, second: with as many places for each probe.
+      images: how many the first gallery has.
+    """
+    behind = np.where(second.index < 0, -1, second.index + images)
+    cosine = np.concatenate([first.cosine, second.cosine], axis=1)
+    index = np.concatenate([first.index, behind], axis=1)
+    return _nearest_first(cosine, index, first.index.shape[1])
+
+
 class _Best(NamedTuple):
     """What each device has found so far, by block of probes and probe; `broken` see `_search`."""
 
@@ -232,6 +245,10 @@ def _merged(best: _Best, probes: int) -> Nearest:
         np.moveaxis(found, 0, 2).reshape(-1, len(found) * count)[:probes]
         for found in (best.cosine, best.index)
     )
+    return _nearest_first(cosine, index, count)
+
+
+def _nearest_first(cosine, index, count) -> Nearest:
     order = np.lexsort((index, -cosine), axis=1)[:, :count]
     return Nearest(*(np.take_along_axis(found, order, axis=1) for found in (cosine, index)))
 

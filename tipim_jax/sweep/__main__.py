@@ -60,6 +60,10 @@ class Command:
       roles: JSON file that says who of LFW may be a probe, a target, a distractor.
       probes: Identities to protect.
       distractors: Identities of LFW that are in the gallery beside probes and targets.
+      distractor_photos: Photos of strangers, whose faces are added to the gallery: a folder of any
+        photos, or an archive in LFW's layout. They have no identity and can only be in the way:
+        nobody of the other photos should be among them. Faces that are there already are passed
+        over.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn with the mean and
         the covariance of the real ones.
       approximate_search: Let the search miss some of the nearest: 95 % or more are found, and what
@@ -77,6 +81,7 @@ class Command:
     roles: Annotated[Path | None, _unset("everybody may be anything", "FILE")] = None
     probes: Annotated[int | None, _unset("as in the file", "N")] = None
     distractors: Annotated[int | None, _unset("as in the file", "N")] = None
+    distractor_photos: Annotated[Path | None, _unset("none", "PLACE")] = None
     drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
     approximate_search: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
@@ -131,7 +136,9 @@ def _sweep(command: Command, errors: Console) -> None:
     output = command.output or Path("out") / command.config.stem
     output.mkdir(parents=True, exist_ok=True)
     with Bars(errors) as bars:
-        trial = load_trial(sweep, command.lfw, command.roles, output, bars)
+        trial = load_trial(
+            sweep, command.lfw, command.roles, command.distractor_photos, output, bars
+        )
         trial = dataclasses.replace(trial, approximate=command.approximate_search)
         found = run(sweep, trial, output, bars)
     if jax.process_index() != 0:
@@ -148,6 +155,7 @@ def _sweep(command: Command, errors: Console) -> None:
     about = [
         f"{len(trial.probes)} probes, {len(set(trial.targets.people))} targets, a gallery of "
         f"{len(trial.gallery)} photos of {len(set(trial.gallery.people))} people"
+        + (f", {len(trial.strangers)} photos of strangers" if trial.strangers else "")
         + (f" and {trial.drawn} drawn embeddings of nobody" if trial.drawn else "")
         + ("; its search may miss some" if trial.approximate else "")
         + f"; protocol {sweep.protocol!r}, {len(sweep.cells)} cells.",

@@ -1,5 +1,6 @@
 """From a sweep's protocol to its faces."""
 
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import AlignedFaces, FaceSet, Protocol, Roles, paper, people, reproduction
+from tipim_jax.distractor_photos import load_strangers
 from tipim_jax.photos import LfwError, LfwPhoto
 from tipim_jax.progress import Bars
 from tipim_jax.sweep.settings import Sweep
@@ -18,7 +20,12 @@ _BATCH = 256
 
 
 def load_trial(
-    sweep: Sweep, lfw: Path | None, roles: Path | None, output: Path, bars: Bars
+    sweep: Sweep,
+    lfw: Path | None,
+    roles: Path | None,
+    distractor_photos: Path | None,
+    output: Path,
+    bars: Bars,
 ) -> Trial:
     """The faces of a sweep; writes who is what to `protocol.json`.
 
@@ -26,6 +33,7 @@ def load_trial(
       sweep: its settings.
       lfw: where LFW is, see `FaceSet.lfw`; None for the bundled people.
       roles: a file that says who may be what, see `Roles`; None lets everybody be anything.
+      distractor_photos: where photos of strangers are, see `load_strangers`; None for no such.
       output: the sweep's folder.
       bars: for progress; photos without a face are named above them.
 
@@ -45,7 +53,11 @@ def load_trial(
         ]
     except (LfwError, ValueError) as error:
         raise SettingsError(str(error)) from None
-    return Trial(*parts, sweep.drawn_distractors)
+    strangers = None
+    if distractor_photos is not None:
+        known = itertools.chain.from_iterable(part.crops for part in parts)
+        strangers = load_strangers(distractor_photos, known, bars)
+    return Trial(*parts, drawn=sweep.drawn_distractors, strangers=strangers)
 
 
 def _protocol(sweep: Sweep, faces: FaceSet, roles: Path | None) -> Protocol:

@@ -45,6 +45,7 @@ def run(sweep: Sweep, trial: Trial, output: Path, bars: Bars) -> list[tuple[Row,
         gallery=trial.gallery.digest,
         drawn=trial.drawn,
         weights={name: recogniser.digest for name, recogniser in recognisers.items()},
+        strangers=trial.strangers.digest if trial.strangers else "",
         approximate=trial.approximate,
     )
     own = share.of([list(group) for _, group in _grouped(sweep.cells)])
@@ -119,19 +120,30 @@ class _Judges:
             yield name, self._judges[name]
 
     def _make(self, name: str) -> Judge:
-        recogniser, path = self._recognisers[name], self._places.embeddings(name)
-        gallery, count = _read_array(path), len(self._trial.gallery)
-        if gallery is None:
-            advance = self._bars.add(f"{name}: gallery", count, "faces")
-            gallery = recogniser(self._trial.gallery.crops, advance)
+        gallery, strangers = self._trial.gallery, self._trial.strangers
+        path = self._places.embeddings(name)
+        found = [self._embeddings(name, "gallery", len(gallery), [gallery.crops], path)]
+        if strangers:
+            path = self._places.strange_embeddings(name)
+            found.append(
+                self._embeddings(name, "strangers", len(strangers), strangers.batches, path)
+            )
+        return Judge.of(self._recognisers[name], self._trial, *found)
+
+    def _embeddings(self, name: str, what: str, count: int, batches, path: Path) -> np.ndarray:
+        """Those that are kept at a path, made first where they are not there."""
+        if _read_array(path) is None:
+            advance = self._bars.add(f"{name}: {what}", count, "faces")
+            found = [self._recognisers[name](crops, advance) for crops in batches]
             with write_whole(path) as stream:
-                np.save(stream, gallery)
-        return Judge.of(recogniser, self._trial, gallery)
+                np.save(stream, np.concatenate(found))
+        return _read_array(path)
 
 
 def _read_array(path: Path) -> np.ndarray | None:
+    """The file as a memory-map: strangers may be many."""
     try:
-        return np.load(path, allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):  # not there, or damaged
         return None
 

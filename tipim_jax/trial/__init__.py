@@ -4,7 +4,7 @@ Faces enter as aligned crops and leave as figures with intervals; where crops co
 figures go is the business of the commands.
 """
 
-from tipim_jax.trial.faces import Faces
+from tipim_jax.trial.faces import Faces, Strangers
 from tipim_jax.trial.judge import FARS, FIGURES, Judge, Trial, quality
 from tipim_jax.trial.row import Figure, Row, Seen, figure
 
@@ -16,6 +16,7 @@ __all__ = [
     "Judge",
     "Row",
     "Seen",
+    "Strangers",
     "Trial",
     "figure",
     "quality",

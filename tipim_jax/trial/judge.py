@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from tipim_jax.evaluation import (
+    Nearest,
     cosine_to,
     cumulative_matches,
     drawn_distractors,
     greatest_difference,
     impostor_threshold,
+    joined,
     nearest,
     not_verified,
     psnr,
@@ -22,7 +24,7 @@ from tipim_jax.evaluation import (
     ssim,
 )
 from tipim_jax.recogniser import Recogniser
-from tipim_jax.trial.faces import Faces
+from tipim_jax.trial.faces import Faces, Strangers
 from tipim_jax.trial.row import Seen, figure
 
 FARS = (0.01, 0.001)
@@ -38,7 +40,7 @@ FIGURES = {
     "target_cosine": "cosine to nearest target",
 }
 _NEAREST = 20  # gallery images that are looked at; so long is the CMC curve
-_NOBODY = -1  # the identity of drawn distractors
+_NOBODY = -1  # the identity of strangers and of drawn distractors
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,7 @@ class Trial:
       targets: one face of each target, which masks are made with.
       gallery: what is searched.
       drawn: how many embeddings of nobody are added to the gallery (`drawn_distractors`).
+      strangers: faces that are added to it, of people who can only be in the way.
       approximate: search as `nearest` does when it may miss some.
     """
 
@@ -57,12 +60,15 @@ class Trial:
     targets: Faces
     gallery: Faces
     drawn: int = 0
+    strangers: Strangers | None = None
     approximate: bool = False
 
     @property
     def about(self) -> dict[str, Any]:
         """What a row has to say of the search: what makes it another than usual."""
         about = {}
+        if self.strangers:
+            about["distractor_photos"] = len(self.strangers)
         if self.drawn:
             about["drawn_distractors"] = self.drawn
         if self.approximate:
@@ -77,7 +83,8 @@ class Judge:
     Attributes:
       recogniser: the network.
       gallery: embeddings, of drawn distractors too.
-      identities: who is in each image of the gallery, as numbers.
+      strangers: more of them, searched as if they stood behind the gallery's; a memory-map will do.
+      identities: who is in each image of the gallery and of the strangers, as numbers.
       own: the number of each probe's person.
       targets: the numbers of the targets.
       thresholds: cosines at which impostor pairs of the gallery give the false accept rates `FARS`.
@@ -86,7 +93,8 @@ class Judge:
 
     recogniser: Recogniser
     gallery: Float[np.ndarray, "images dim"]
-    identities: Int[np.ndarray, " images"]
+    strangers: Float[np.ndarray, "strangers dim"]
+    identities: Int[np.ndarray, " images+strangers"]
     own: Int[np.ndarray, " probes"]
     targets: Int[np.ndarray, " targets"]
     thresholds: Float[np.ndarray, " fars"]
@@ -98,16 +106,24 @@ class Judge:
         recogniser: Recogniser,
         trial: Trial,
         gallery: Float[np.ndarray, "images dim"] | None = None,
+        strangers: Float[np.ndarray, "strangers dim"] | None = None,
         progress: Callable[[float], None] = lambda _: None,
     ) -> "Judge":
-        """Shows the trial's gallery to a recogniser.
+        """Shows the trial's gallery and strangers to a recogniser.
+
+        The thresholds are those of the gallery's own photos, and drawn distractors resemble these:
+        strangers, who may be one another, take part in neither.
 
         Args:
-          gallery: embeddings of the gallery's faces, where they are known already.
+          gallery, strangers: embeddings of the faces, where they are known already.
           progress: called with the number of faces just looked at.
         """
         if gallery is None:
             gallery = recogniser(trial.gallery.crops, progress)
+        if strangers is None:
+            batches = trial.strangers.batches if trial.strangers else ()
+            found = [recogniser(crops, progress) for crops in batches]
+            strangers = np.concatenate([gallery[:0], *found])
         everybody = dict.fromkeys(
             (*trial.gallery.people, *trial.probes.people, *trial.targets.people)
         )
@@ -115,12 +131,13 @@ class Judge:
         identities = np.array([number[person] for person in trial.gallery.people])
         thresholds = impostor_threshold(gallery, identities, FARS)
         if trial.drawn:
-            strangers = list(drawn_distractors(gallery, trial.drawn, seed=0))
-            gallery = np.concatenate([gallery, *strangers])
-            identities = np.append(identities, np.full(trial.drawn, _NOBODY))
+            gallery = np.concatenate([gallery, *drawn_distractors(gallery, trial.drawn, seed=0)])
+        nobody = len(gallery) + len(strangers) - len(identities)
+        identities = np.append(identities, np.full(nobody, _NOBODY))
         return cls(
             recogniser=recogniser,
             gallery=gallery,
+            strangers=strangers,
             identities=identities,
             own=np.array([number[person] for person in trial.probes.people]),
             targets=np.array([number[p] for p in dict.fromkeys(trial.targets.people)]),
@@ -136,8 +153,7 @@ class Judge:
           held_out: whether the masks were made without this recogniser.
         """
         probes = self.recogniser(crops)
-        count = min(_NEAREST, len(self.gallery))
-        found = nearest(self.gallery, probes, count, approximate=self.approximate)
+        found = self._search(probes)
         few = min(5, found.index.shape[1])
         own_cosine = cosine_to(self.gallery, self.identities, probes, self.own[:, None])
         wanted = np.tile(self.targets, (len(probes), 1))
@@ -158,6 +174,14 @@ class Judge:
             figures={name: figure(values[name]) for name in FIGURES},
             cmc=tuple(cumulative_matches(found, self.identities, self.own).mean(axis=0).tolist()),
         )
+
+    def _search(self, probes) -> Nearest:
+        count = min(_NEAREST, len(self.identities))
+        found = nearest(self.gallery, probes, count, approximate=self.approximate)
+        if not len(self.strangers):
+            return found
+        behind = nearest(self.strangers, probes, count, approximate=self.approximate)
+        return joined(found, behind, len(self.gallery))
 
 
 def quality(

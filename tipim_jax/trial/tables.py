@@ -10,7 +10,7 @@ from tipim_jax.trial.row import Figure, Row
 # What a row may say of its cell and of the search, in the order of the columns.
 ABOUT = (
     *("surrogates", "method", "gamma", "epsilon", "iterations", "seed"),
-    *("drawn_distractors", "search"),
+    *("distractor_photos", "drawn_distractors", "search"),
 )
 # The pairs of figures that the paper prints as `a/b`, table by table.
 PAIRS = {
