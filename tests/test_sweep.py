@@ -65,7 +65,7 @@ def test_a_method_may_have_values_of_its_own_in_place_of_the_grids(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("name", ["reproduction", "paper", "gamma_study"])
+@pytest.mark.parametrize("name", ["reproduction", "paper", "table6", "gamma_study"])
 def test_the_sweeps_that_come_along_can_be_read(name):
     assert read_sweep(Path(__file__).parents[1] / "configs" / "sweeps" / f"{name}.toml").cells
 
