@@ -57,6 +57,7 @@ def protect(
     Raises:
       ValueError: a setting is out of range, or the MMD groups or devices do not divide the batch.
     """
+    layout = layout or Layout.choose(surrogates, images, len(targets))
     problem, state = start(surrogates, images, targets, keys, settings, valid=valid, layout=layout)
     state, choices = advance(
         surrogates, problem, state, settings, settings.iterations, layout=layout
@@ -82,7 +83,7 @@ def start(
             f"a batch of {batch} images does not divide into MMD groups of {group}; "
             f"choose a batch of at most {group} or a multiple of it"
         )
-    layout = layout or Layout.choose(batch, len(targets))
+    layout = layout or Layout.choose(surrogates, images, len(targets))
     if batch % len(layout.devices):
         raise ValueError(
             f"a batch of {batch} images does not divide among {len(layout.devices)} devices"
@@ -103,7 +104,7 @@ def _start(surrogates, images, targets, keys, valid, settings, layout):
         def of_image(image, key, valid):
             problem = Problem(
                 original=image,
-                original_embeddings=tuple(s(image[None])[0] for s in surrogates),
+                original_embeddings=tuple(s.embed_one(image) for s in surrogates),
                 target_embeddings=tuple(_choosable(found, key, settings) for found in known),
                 key=key,
                 valid=valid,
@@ -147,7 +148,8 @@ def advance(
     Returns:
       The new state, and the choices of each iteration (leading axis: `count`).
     """
-    layout = layout or Layout.choose(len(problem.valid), problem.target_embeddings[0].shape[1])
+    choosable = problem.target_embeddings[0].shape[1]
+    layout = layout or Layout.choose(surrogates, problem.original, choosable)
     return _advance(replicate(tuple(surrogates), layout), problem, state, settings, count, layout)
 
 

@@ -135,7 +135,7 @@ class _Seen:
         image = state.protected
         if settings.views:
             image = view(image, self._matrices)
-        looks = [jax.vjp(lambda x, surrogate=s: surrogate(x[None])[0], image) for s in surrogates]
+        looks = [jax.vjp(surrogate.embed_one, image) for surrogate in surrogates]
         self.embeddings, self._pull_backs = zip(*looks, strict=True)
         self._original, self._distance = problem.original_embeddings, settings.distance
 

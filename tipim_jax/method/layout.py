@@ -8,15 +8,22 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxprs_in_params
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
+
+from tipim_jax.method.surrogate import Images, Surrogate
 
 AXIS = "devices"
 # Maps that a CPU takes through a network together: XLA finishes a layer for all of them before it
 # starts the next, and what belongs to more falls out of the cache. Ten gradients of mobileface at
 # once take 1.9 times as long as two by two.
 _IN_CACHE = 4
+# Of an accelerator's free memory: the estimate below is of arrays, not of the workspace that
+# convolutions ask for.
+_SHARE_OF_MEMORY = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,27 +40,88 @@ class Layout:
     images: int
     targets: int
 
+    def __str__(self) -> str:
+        kind = self.devices[0].device_kind
+        return f"{kind} ×{len(self.devices)}, {self.images} images × {self.targets} targets at once"
+
     @classmethod
     def choose(
-        cls, batch: int, targets: int, devices: Sequence[jax.Device] | None = None
+        cls,
+        surrogates: Sequence[Surrogate],
+        images: Images,
+        targets: int,
+        devices: Sequence[jax.Device] | None = None,
     ) -> "Layout":
-        """What is fastest.
+        """What is fastest and fits.
+
+        On a CPU one image at a time, so that neither the batch around it nor the number of devices
+        changes a byte of it. On an accelerator as many as its memory has room for.
 
         Args:
-          batch: images.
+          images: the batch; only its shape counts.
           targets: that each of them may take.
           devices: None takes as many local ones as divide the batch.
         """
         if devices is None:
             local = jax.local_devices()
-            devices = local[: _greatest_divisor(batch, len(local))]
+            devices = local[: _greatest_divisor(len(images), len(local))]
+        share = len(images) // len(devices)
         if devices[0].platform == "cpu":
             return cls(tuple(devices), 1, _greatest_divisor(targets, _IN_CACHE))
-        return cls(tuple(devices), batch // len(devices), targets)
+        memory = devices[0].memory_stats() or {}
+        if "bytes_limit" not in memory:
+            return cls(tuple(devices), share, targets)
+        free = _SHARE_OF_MEMORY * (memory["bytes_limit"] - memory["bytes_in_use"])
+        return cls(tuple(devices), *pieces(surrogates, images.shape[1:], share, targets, free))
+
+
+def pieces(
+    surrogates: Sequence[Surrogate], shape: Sequence[int], images: int, targets: int, room: float
+) -> tuple[int, int]:
+    """How many images, and targets of each, fit into so many bytes; at least one of each.
+
+    Args:
+      shape: of an image.
+      images, targets: how many there are; what is given divides them.
+    """
+    kept, passing = _memory(surrogates, shape)
+    fitting = int(room // (kept + passing * targets))
+    if fitting:
+        return _greatest_divisor(images, fitting), targets
+    return 1, _greatest_divisor(targets, max(1, int((room - kept) // passing)))
+
+
+def _memory(surrogates, shape) -> tuple[int, int]:
+    """Bytes that an image keeps for its gradients, and that the gradient of each target passes by.
+
+    A gradient has the greatest array of the network twice: where it comes from and where it goes
+    to, and both again, rearranged.
+    """
+
+    def kept(surrogate, count):
+        images = jax.ShapeDtypeStruct((count, *shape), jnp.float32)
+        pull_back = jax.eval_shape(lambda x: jax.vjp(surrogate, x)[1], images)
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pull_back))
+
+    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    greatest = [max(_sizes(jax.make_jaxpr(surrogate)(image).jaxpr)) for surrogate in surrogates]
+    # What a second image adds: the weights are kept too, but once.
+    return sum(kept(s, 2) - kept(s, 1) for s in surrogates), 4 * max(greatest)
+
+
+def _sizes(jaxpr):
+    """Bytes of every array that is computed."""
+    for equation in jaxpr.eqns:
+        inner = list(jaxprs_in_params(equation.params))
+        for part in inner:
+            yield from _sizes(part)
+        if not inner:
+            for variable in equation.outvars:
+                yield variable.aval.size * variable.aval.dtype.itemsize
 
 
 def _greatest_divisor(number: int, limit: int) -> int:
-    return max(n for n in range(1, limit + 1) if number % n == 0)
+    return max(n for n in range(1, min(number, limit) + 1) if number % n == 0)
 
 
 def replicate(tree: Any, layout: Layout) -> Any:

@@ -28,3 +28,6 @@ class Surrogate:
 
     def __call__(self, images: Images) -> Float[Array, "batch dim"]:
         return normalise(self.embed(self.variables, images))
+
+    def embed_one(self, image: Float[Array, "height width 3"]) -> Float[Array, " dim"]:
+        return self(image[None])[0]
