@@ -16,7 +16,6 @@ from tipim_jax import networks
 from tipim_jax.networks import Network
 
 BATCH = 16  # faces that are embedded together
-DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")  # that judge where nobody chooses
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
-from tipim_jax.method import PRESETS, TipIm
-from tipim_jax.recogniser import DEFAULT_RECOGNISERS
+from tipim_jax.networks import DEFAULT_RECOGNISERS
+from tipim_jax.tip_im import PRESETS, TipIm
 
 DEFAULT_SURROGATES = ("mobileface", "sface")
 
