@@ -45,7 +45,7 @@ class Recogniser:
         Raises:
           ValueError, ConversionError: as `weights_convert.load`.
         """
-        return cls(networks.get(name), jax.device_put(weights_convert.load(name)))
+        return cls(networks.get(name), weights_convert.load(name))
 
     def __call__(
         self,
