@@ -40,18 +40,22 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     from tipim_jax.attack.save import Stopped
     from tipim_jax.attack.scan import NO_FACE
     from tipim_jax.photos import PhotoError
+    from tipim_jax.share import join
 
     try:
+        share = join(settings.coordinator, settings.num_processes, settings.process_id)
         cache = weights_convert.home() / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(cache))
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
-        results = run(settings, command, errors)
+        results = run(settings, command, errors, share)
     except (PhotoError, weights_convert.ConversionError) as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)
         return 1
     except Stopped as stopped:
         errors.print(str(stopped), highlight=False)
         return 130
+    if results is None:  # the first of the processes says it
+        return 0
     summarise(results, Console())
     print(f"{settings.output / 'report.html'}")
     return int(any(missed.reason != NO_FACE for missed in results.not_protected))
