@@ -3,8 +3,13 @@
 import dataclasses
 import json
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +19,7 @@ from tipim_jax.attack import measure, run, save, settings
 from tipim_jax.attack.__main__ import main
 from tipim_jax.attack.batches import even_batch
 from tipim_jax.attack.scan import aligned_faces
+from tipim_jax.attack.threads import ahead, threads
 from tipim_jax.method import TipIm
 from tipim_jax.photos import read_photo
 from tipim_jax.report import Results
@@ -221,6 +227,51 @@ def test_after_ctrl_c_what_is_done_stays_and_the_next_run_goes_on(
     assert len(results_in(tmp_path).photos) == 3
 
 
+def test_photos_of_any_size_and_number_of_faces_share_one_program(
+    album, small_gallery, tmp_path, caplog
+):
+    """Three photos with four faces in two batches, a size of batch that no other test has."""
+    arguments = [album, "--output", tmp_path, "--gallery", small_gallery, *FAST]
+    with jax.log_compiles():
+        attack(*arguments, "--iterations", "3", "--batch-size", "2")
+    compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
+    assert sum("advance" in message for message in compiled) == 1
+    seconds = results_in(tmp_path).seconds
+    assert 0 <= seconds["waiting"] < seconds["attack"] < seconds["total"]
+
+
+def test_what_is_computed_ahead_comes_in_order_and_is_never_more_than_asked_for():
+    begun, taken = [], 0
+    most = 3
+
+    def work(item):
+        begun.append(item)
+        assert len(begun) - taken <= most + 1  # the one that is handed over has been taken
+        time.sleep(0.01 * (item % 3))
+        return -item
+
+    with threads(2) as pool:
+        for result in ahead(work, range(12), pool, most):
+            taken += 1
+            assert result == 1 - taken
+            time.sleep(0.005)
+    assert taken == 12 and sorted(begun) == list(range(12))
+
+
+def test_an_error_leaves_what_has_not_begun_undone():
+    begun = []
+
+    def work(item):
+        begun.append(item)
+        time.sleep(0.05)
+        if item == 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), threads(1) as pool:
+        list(ahead(work, range(50), pool, 50))
+    assert len(begun) < 10
+
+
 def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
     album, small_gallery, tmp_path, monkeypatch
 ):
@@ -257,6 +308,7 @@ def test_ctrl_c_at_any_other_time_is_no_traceback_either(album, tmp_path, monkey
         (["--targets", "EMPTY"], "holds no photos"),
         (["--gallery", "EMPTY"], "one folder for each person"),
         (["EMPTY"], "no photos in"),
+        (["--num-processes", "2"], "--coordinator, --num-processes and --process-id go together"),
         (["--output", "FILE"], "is no folder that can be written to"),
     ],
 )
@@ -337,6 +389,39 @@ def test_a_network_without_a_threshold_takes_the_one_that_strangers_give():
     assert 0 < (strangers >= threshold).mean() <= 1e-3
     assert measure._threshold(networks.get("arcface"), embeddings, known) == 0.2840
     assert measure._threshold(networks.get("sface"), embeddings, known) == 0.368
+
+
+@pytest.mark.slow
+def test_two_processes_write_the_bytes_that_one_writes(album, small_gallery, tmp_path):
+    """Each has full batches: what a program of another size rounds otherwise is not asked here."""
+    copy = tmp_path / "album"
+    shutil.copytree(album, copy)
+    shutil.copy(copy / "portrait.png", copy / "another.png")
+    (copy / "both.png").unlink()
+    shutil.copy(copy / "portrait.png", copy / "third.png")
+    arguments = [copy, "--gallery", small_gallery, "--batch-size", "2", *FAST]
+    assert attack(*arguments, "--output", tmp_path / "one")[0] == 1, "a file is broken"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = ["--output", tmp_path / "two", "--coordinator", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "tipim_jax.attack", *arguments, *shared]
+    processes = [
+        subprocess.Popen(
+            [*map(str, command), "--num-processes", "2", "--process-id", str(number)],
+            stderr=subprocess.PIPE,
+        )
+        for number in (0, 1)
+    ]
+    said = [process.communicate(timeout=600)[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [1, 0], said
+    pictures = {path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png")}
+    assert len(pictures) == 4
+    for path in pictures:
+        assert (tmp_path / "two" / path).read_bytes() == (tmp_path / "one" / path).read_bytes()
+    one, two = results_in(tmp_path / "one"), results_in(tmp_path / "two")
+    assert two.photos == one.photos and two.not_protected == one.not_protected
+    assert two.recognisers == one.recognisers and two.quality == one.quality
 
 
 @pytest.mark.slow

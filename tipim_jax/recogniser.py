@@ -16,7 +16,6 @@ from tipim_jax import networks
 from tipim_jax.networks import Network
 
 BATCH = 16  # faces that are embedded together
-DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")  # that judge where nobody chooses
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class Recogniser:
         Raises:
           ValueError, ConversionError: as `weights_convert.load`.
         """
-        return cls(networks.get(name), jax.device_put(weights_convert.load(name)))
+        return cls(networks.get(name), weights_convert.load(name))
 
     def __call__(
         self,

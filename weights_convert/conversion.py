@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
@@ -36,12 +35,12 @@ def load(name: str) -> dict[str, Any]:
     licences.require(network)
     if is_cached(network):
         try:
-            return jax.tree.map(jnp.asarray, checkpoint.load(network, _source(network)))
+            return jax.device_put(checkpoint.load(network, _source(network)))
         except ConversionError as error:
             _say(f"{error}; converting {name} again")
     if own.chosen(network) is None:
-        return jax.tree.map(jnp.asarray, convert(name))
-    return jax.tree.map(jnp.asarray, _convert_own(network, "1/1"))
+        return jax.device_put(convert(name))
+    return jax.device_put(_convert_own(network, "1/1"))
 
 
 def is_cached(network: Network) -> bool:

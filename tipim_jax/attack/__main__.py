@@ -3,47 +3,62 @@
 import os
 import shlex
 import sys
-
-# XLA's compiler logs machine features that a cached program does not need as errors.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-import weights_convert
-from tipim_jax.attack.run import run
-from tipim_jax.attack.save import Stopped
-from tipim_jax.attack.settings import parse
-from tipim_jax.compilation import keep_compiled
+from tipim_jax.attack.settings import Attack, parse
 from tipim_jax.configuration import SettingsError
-from tipim_jax.photos import NO_FACE, PhotoError
-from tipim_jax.report import Results
+
+if TYPE_CHECKING:
+    from tipim_jax.report import Results
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0, 1 where something is left unprotected, 130 after Ctrl-C."""
     errors = Console(stderr=True)
     try:
-        settings = parse(arguments)
+        return _protect(parse(arguments), arguments, errors)
+    except SettingsError as error:
+        errors.print(f"[red]error:[/] {error}", highlight=False)
+        return 1
+    except KeyboardInterrupt:  # while looking for faces or measuring
+        errors.print("stopped: photos that were written stay; the same command goes on from there")
+        return 130
+
+
+def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
+    # Imported here, as they take a second, which --help and a mistake need not wait for.
+    # XLA's compiler logs machine features that a cached program does not need as errors.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import weights_convert
+    from tipim_jax.attack.run import run
+    from tipim_jax.attack.save import Stopped
+    from tipim_jax.compilation import keep_compiled
+    from tipim_jax.photos import NO_FACE, PhotoError
+    from tipim_jax.share import join
+
+    try:
+        share = join(settings.coordinator, settings.num_processes, settings.process_id)
         keep_compiled()
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
-        results = run(settings, command, errors)
-    except (SettingsError, PhotoError, weights_convert.ConversionError) as error:
+        results = run(settings, command, errors, share)
+    except (PhotoError, weights_convert.ConversionError) as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)
         return 1
     except Stopped as stopped:
         errors.print(str(stopped), highlight=False)
         return 130
-    except KeyboardInterrupt:  # while looking for faces or measuring
-        errors.print("stopped: photos that were written stay; the same command goes on from there")
-        return 130
+    if results is None:  # the first of the processes says it
+        return 0
     summarise(results, Console())
     print(f"{settings.output / 'report.html'}")
     return int(any(missed.reason != NO_FACE for missed in results.not_protected))
 
 
-def summarise(results: Results, console: Console) -> None:
+def summarise(results: "Results", console: Console) -> None:
     """Prints the table of rates and the files that were left out."""
     table = Table(box=box.SIMPLE_HEAD, title="share of faces, before→after", title_justify="left")
     for column in ("recogniser", "recognised", "Rank-1-UT", "Rank-5-UT", "Rank-1-T", "Rank-5-T"):

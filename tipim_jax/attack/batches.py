@@ -1,7 +1,8 @@
 """Runs the method over any number of faces in batches of one size."""
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -16,11 +17,11 @@ _MOST_ITERATIONS_A_CALL = 5
 
 def masks(
     surrogates: Sequence[Surrogate],
-    crops: Sequence[Float[np.ndarray, "112 112 3"]],
+    crops: Iterable[Float[np.ndarray, "112 112 3"]],
     targets: Float[np.ndarray, "targets 112 112 3"],
     settings: TipIm,
     *,
-    batch_size: int,
+    size: int,
     seed: int,
     progress: Callable[[float], None],
 ) -> Iterator[Float[np.ndarray, "112 112 3"]]:
@@ -28,18 +29,18 @@ def masks(
 
     Args:
       surrogates, targets, settings: see `tipim_jax.method.protect`.
-      crops: RGB in [0, 255].
-      batch_size: the most faces that are protected together.
+      crops: RGB in [0, 255], taken a batch at a time.
+      size: of a batch: how many faces are protected together; the last one is padded to it.
       seed: with the crop itself it decides the random views, so that neither the order of the
         photos nor the batch changes a mask.
-      progress: called with the number of faces' worth of work just done.
+      progress: called with the share of the batch's work just done.
     """
-    size = even_batch(len(crops), batch_size, settings)
     chunk = max(
         count for count in range(1, _MOST_ITERATIONS_A_CALL + 1) if settings.iterations % count == 0
     )
-    for first in range(0, len(crops), size):
-        batch = np.stack(crops[first : first + size])
+    crops = iter(crops)
+    while faces := list(itertools.islice(crops, size)):
+        batch = np.stack(faces)
         count = len(batch)
         padded = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
         keys = image_keys(seed, padded)
@@ -48,7 +49,7 @@ def masks(
         for _ in range(settings.iterations // chunk):
             state, _ = advance(tuple(surrogates), problem, state, settings, chunk)
             jax.block_until_ready(state)
-            progress(count * chunk / settings.iterations)
+            progress(chunk / settings.iterations)
         yield from np.asarray(state.protected)[:count] - batch
 
 

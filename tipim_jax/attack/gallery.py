@@ -1,7 +1,7 @@
 """Who is searched for, and among whom: targets, gallery, and the people in the given photos."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from jaxtyping import Float
 from rich.console import Console
 
 from tipim_jax import people
-from tipim_jax.attack.scan import AlignedFace, ScannedPhoto, scan
+from tipim_jax.attack.scan import AlignedFace, ScannedPhoto
 from tipim_jax.configuration import SettingsError
 from tipim_jax.evaluation import agreement, group_people
-from tipim_jax.photos import FaceDetector, PhotoFile, find_photos
+from tipim_jax.photos import PhotoFile, find_photos
+from tipim_jax.report import NotProtected
 
 # Equal for faces of one person: a name, or a number where nobody named them.
 Identity = str | int
@@ -89,24 +90,31 @@ def gallery_files(folder: Path | None) -> tuple[str, list[tuple[str, PhotoFile]]
 def portraits(
     origin: str,
     files: Sequence[tuple[str, PhotoFile]],
-    detector: FaceDetector,
-    progress: Callable[[float], None],
+    scanned: Iterable[ScannedPhoto | NotProtected],
     console: Console,
 ) -> Portraits:
-    """Aligns the largest face of each photo; those without a face are left out, which is said.
+    """The largest face of each photo; those without a face are left out, which is said.
+
+    Args:
+      origin: where they come from, in words.
+      files: with the names of those they show.
+      scanned: what was found in each of them.
 
     Raises:
       SettingsError: there is a face in none of them.
     """
-    names = {file.source: name for name, file in files}
-    photos, missed = scan([file for _, file in files], detector, progress)
-    for photo in missed:
-        console.print(f"left out of {origin}: {photo.input}: {photo.reason}", markup=False)
+    names, photos = [], []
+    for (name, _), photo in zip(files, scanned, strict=True):
+        if isinstance(photo, NotProtected):
+            console.print(f"left out of {origin}: {photo.input}: {photo.reason}", markup=False)
+        else:
+            names.append(name)
+            photos.append(photo)
     if not photos:
         raise SettingsError(f"{origin}: no face was found in any of its {len(files)} photos")
     return Portraits(
         origin=origin,
-        names=tuple(names[photo.file.source] for photo in photos),
+        names=tuple(names),
         crops=np.stack([photo.faces[0].crop for photo in photos]),
     )
 

@@ -1,19 +1,24 @@
 """One run of the command: find, protect, save, read back, measure, report."""
 
+import os
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
 
 import weights_convert
 from tipim_jax import people
+from tipim_jax.attack.finished import Finished
 from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits, target_files
 from tipim_jax.attack.measure import measure, results
+from tipim_jax.attack.plan import make_plan, what_decides
 from tipim_jax.attack.save import save_protected
 from tipim_jax.attack.scan import scan
 from tipim_jax.attack.settings import Attack
+from tipim_jax.attack.threads import threads
 from tipim_jax.configuration import SettingsError
 from tipim_jax.method import Surrogate
 from tipim_jax.photos import (
@@ -28,15 +33,28 @@ from tipim_jax.photos import (
 from tipim_jax.progress import Bars
 from tipim_jax.recogniser import Recogniser
 from tipim_jax.report import Results, picture, report
+from tipim_jax.share import Share
+
+# Threads that find faces. On a machine whose CPU is the device they are to leave it alone.
+_FINDERS = max(1, min(8, (os.cpu_count() or 1) // 2))
+# Batches whose faces are found before their turn comes; a photo has one face more often than not.
+_READ_AHEAD = 2
 
 
-def run(settings: Attack, command: str, console: Console) -> Results:
+def run(settings: Attack, command: str, console: Console, share: Share) -> Results | None:
     """Protects, measures, and writes results.json and report.html beside the photos.
+
+    Of several processes each protects its share of the photos, and the first, when all have,
+    measures all of them.
 
     Args:
       settings: the command's.
       command: as it was given, for the report.
       console: for progress bars.
+      share: this process's.
+
+    Returns:
+      what was measured; None but in the first process.
 
     Raises:
       SettingsError, PhotoError, ConversionError: nothing can be done at all.
@@ -47,52 +65,77 @@ def run(settings: Attack, command: str, console: Console) -> Results:
     _make_output(settings.output)
     outputs = output_paths(files, settings.output, keep_format=settings.format == "keep")
     outputs = dict(zip((file.source for file in files), outputs, strict=True))
-    with Bars(console) as bars:
-        needed = dict.fromkeys((*settings.surrogates, *settings.recognisers))
-        loaded = {name: Recogniser.load(name) for name in needed}
-        surrogates = {name: loaded[name] for name in settings.surrogates}
-        recognisers = {name: loaded[name] for name in settings.recognisers}
+    measures = share.index == 0
+    origin, named = target_files(settings.targets)
+    gallery_origin, gallery_named = gallery_files(settings.gallery)
+    with Bars(console) as bars, threads(_FINDERS) as finders, threads(1) as writer:
         detector = FaceDetector(weights_convert.obtain(YUNET))
+        found = _scanned(named, detector, bars, "targets", finders)
+        targets = portraits(origin, named, found, console)
+        finished = Finished(settings.output, what_decides(settings, targets))
 
-        photos, missed = scan(files, detector, bars.add("finding faces", len(files), "photos"))
-        origin, named = target_files(settings.targets)
-        targets = portraits(
-            origin, named, detector, bars.add("targets", len(named), "photos"), console
-        )
+        def scanned(files, overwrite):
+            plan = make_plan(files, outputs, finished, overwrite=overwrite)
+            bar = bars.add("finding faces", len(files), "photos")
+            most = _READ_AHEAD * settings.batch_size
+            return plan, scan(plan.order, detector, bar, finders, most)
+
+        own = [file for group in share.of([files]) for file in group]
+        plan, stream = scanned(own, settings.overwrite)
+        needed = (*settings.surrogates, *(settings.recognisers if measures else ()))
+        loaded = {name: Recogniser.load(name) for name in dict.fromkeys(needed)}
+        surrogates = {name: loaded[name] for name in settings.surrogates}
+
+        def save(plan, stream):
+            return save_protected(
+                settings,
+                {name: Surrogate(r.network.embed, r.variables) for name, r in surrogates.items()},
+                targets,
+                finished,
+                plan,
+                stream,
+                outputs,
+                writer,
+                bars,
+            )
+
+        saved = save(plan, stream)
+        seconds = {"attack": saved.seconds, "waiting": saved.waiting}
+        if saved.faces:
+            iterations = saved.faces * settings.method.iterations
+            seconds["per_image_iteration"] = saved.seconds / iterations
+        share.wait()
+        if not measures:
+            return None
+        if share.count > 1:  # what the others could not protect is tried once more, by this one
+            saved = save(*scanned(files, overwrite=False))
+        gallery = _scanned(gallery_named, detector, bars, "gallery", finders)
         target_pictures = {name: picture(read_photo(file.source).pixels) for name, file in named}
-        origin, named = gallery_files(settings.gallery)
-        gallery = portraits(
-            origin, named, detector, bars.add("gallery", len(named), "photos"), console
-        )
-
-        saved = save_protected(
-            settings,
-            {name: Surrogate(r.network.embed, r.variables) for name, r in surrogates.items()},
-            targets,
-            photos,
-            outputs,
-            bars,
-        )
+        sources = [file.source for file in files]
         measured = measure(
             settings,
-            recognisers,
+            {name: loaded[name] for name in settings.recognisers},
             surrogates,
             targets,
-            gallery,
-            saved.photos,
+            portraits(gallery_origin, gallery_named, gallery, console),
+            [saved.photos[source] for source in sources if source in saved.photos],
             outputs,
             detector,
             bars,
         )
-    seconds = {"total": time.perf_counter() - began, "attack": saved.seconds}
-    if saved.faces:
-        seconds["per_image_iteration"] = saved.seconds / (saved.faces * settings.method.iterations)
-    found = results(settings, command, targets, measured, (*missed, *saved.failed), seconds)
+    seconds = {"total": time.perf_counter() - began} | seconds
+    missed = [saved.missed[source] for source in sources if source in saved.missed]
+    found = results(settings, command, targets, measured, missed, seconds)
     page = report(found, measured.pictures, target_pictures)
     for name, text in (("results.json", found.to_json()), ("report.html", page)):
         with write_whole(settings.output / name) as stream:
             stream.write(text.encode())
     return found
+
+
+def _scanned(named, detector, bars: Bars, what: str, pool: ThreadPoolExecutor):
+    files = [file for _, file in named]
+    return scan(files, detector, bars.add(what, len(files), "photos"), pool)
 
 
 def _input_files(settings: Attack) -> Sequence[PhotoFile]:

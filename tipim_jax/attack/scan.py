@@ -1,11 +1,13 @@
-"""Finds and aligns the faces of photos, one photo in memory at a time."""
+"""Finds and aligns the faces of photos, with one photo a thread in memory at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from tipim_jax.attack.threads import ahead
 from tipim_jax.photos import (
     NO_FACE,
     FaceDetector,
@@ -51,28 +53,37 @@ def aligned_faces(pixels, detector: FaceDetector) -> tuple[AlignedFace, ...]:
 
 
 def scan(
-    files: Sequence[PhotoFile], detector: FaceDetector, progress: Callable[[float], None]
-) -> tuple[list[ScannedPhoto], list[NotProtected]]:
-    """Reads every photo and aligns its faces.
+    files: Sequence[PhotoFile],
+    detector: FaceDetector,
+    progress: Callable[[float], None],
+    pool: ThreadPoolExecutor,
+    most: int | None = None,
+) -> Iterator[ScannedPhoto | NotProtected]:
+    """Reads every photo and aligns its faces, in threads, from now on.
 
     Args:
       files: the photos.
       detector: finds the faces.
-      progress: called after each photo with the number of photos just done.
+      progress: called, by any thread, after each photo with the number of photos just done.
+      pool: the threads.
+      most: how many photos' faces wait at once to be taken; None for all.
 
     Returns:
-      the photos with faces; and those without (reason `NO_FACE`) or that cannot be read.
+      in the files' order, the photo with its faces, or that it has none (reason `NO_FACE`) or
+      cannot be read.
     """
-    photos, missed = [], []
-    for file in files:
-        try:
-            faces = aligned_faces(read_photo(file.source).pixels, detector)
-        except PhotoError as error:
-            missed.append(NotProtected(str(file.relative), str(error)))
-        else:
-            if faces:
-                photos.append(ScannedPhoto(file, faces))
-            else:
-                missed.append(NotProtected(str(file.relative), NO_FACE))
+
+    def look(file):
+        found = _look(file, detector)
         progress(1)
-    return photos, missed
+        return found
+
+    return ahead(look, files, pool, most or len(files))
+
+
+def _look(file: PhotoFile, detector: FaceDetector) -> ScannedPhoto | NotProtected:
+    try:
+        faces = aligned_faces(read_photo(file.source).pixels, detector)
+    except PhotoError as error:
+        return NotProtected(str(file.relative), str(error))
+    return ScannedPhoto(file, faces) if faces else NotProtected(str(file.relative), NO_FACE)

@@ -10,8 +10,8 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
-from tipim_jax.method import PRESETS, TipIm
-from tipim_jax.recogniser import DEFAULT_RECOGNISERS
+from tipim_jax.networks import DEFAULT_RECOGNISERS
+from tipim_jax.tip_im import PRESETS, TipIm
 
 DEFAULT_SURROGATES = ("mobileface", "sface")
 
@@ -61,6 +61,9 @@ class Attack:
         changes the mask a little.
       keep_metadata: Keep EXIF, place and time included; otherwise it is dropped.
       overwrite: Protect photos anew that are done already.
+      coordinator: Address of the first of several processes that share the photos.
+      num_processes: How many there are.
+      process_id: Which one this is, from 0.
       method: Each row of the method's definition is a setting; defaults are the preset's.
     """
 
@@ -87,6 +90,9 @@ class Attack:
     format: Literal["png", "keep"] = "png"
     keep_metadata: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
+    num_processes: Annotated[int | None, _unset("1", "N")] = None
+    process_id: Annotated[int | None, _unset("0", "N")] = None
     method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=TipIm.official)
 
     @property

@@ -9,7 +9,7 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError
-from tipim_jax.recogniser import DEFAULT_RECOGNISERS
+from tipim_jax.networks import DEFAULT_RECOGNISERS
 
 _EXAMPLES = f"""\
 examples:

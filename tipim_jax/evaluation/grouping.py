@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse.csgraph import connected_components
 
 
 def agreement(
@@ -38,4 +37,7 @@ def group_people(
     Returns:
       For each face the number of its person, from 0 on.
     """
+    # Imported now, as it takes a quarter of a second and is needed at a run's end alone.
+    from scipy.sparse.csgraph import connected_components
+
     return connected_components((says > 0) & ~different, directed=False)[1]

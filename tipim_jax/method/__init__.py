@@ -5,8 +5,9 @@ from tipim_jax.method.identity import normalise
 from tipim_jax.method.iteration import Choice, Problem, State
 from tipim_jax.method.keys import image_keys
 from tipim_jax.method.layout import Layout
-from tipim_jax.method.settings import PRESETS, TipIm
+from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Surrogate
+from tipim_jax.tip_im import PRESETS
 
 __all__ = [
     "PRESETS",

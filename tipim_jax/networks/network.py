@@ -1,51 +1,25 @@
-"""A face recognition network: its weights' origin and everything that its input goes through."""
+"""A face recognition network: its weights' origin and everything that its input goes through.
+
+Commands list networks before they have anything to compute: what computes, and imports JAX and
+Flax, is in `inference` and imported when it is first asked.
+"""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
 
-from tipim_jax.networks.dlib_resnet import DlibResNet
-from tipim_jax.networks.edgeface import EdgeFace
-from tipim_jax.networks.face_resnet import FaceResNet
-from tipim_jax.networks.inception_resnet import InceptionResNetV1
-from tipim_jax.networks.iresnet import IResNet
-from tipim_jax.networks.lightcnn import LightCNN
-from tipim_jax.networks.mobilefacenet import MobileFaceNet
-from tipim_jax.networks.nn4 import NN4Small2
-from tipim_jax.networks.preprocess import normalise, view
-from tipim_jax.networks.sface import SFace
-from tipim_jax.networks.sphere import SphereNet
 from tipim_jax.origin import Origin
+
+if TYPE_CHECKING:
+    import flax.linen as nn
+    from jaxtyping import Array, Float
+    from numpy.typing import DTypeLike
 
 CROP_SIZE = (112, 112)
 WHOLE_CROP = (0.0, 0.0, 112.0, 112.0)
-_ARCHITECTURES = {
-    module.__name__: module
-    for module in (
-        DlibResNet,
-        EdgeFace,
-        FaceResNet,
-        InceptionResNetV1,
-        IResNet,
-        LightCNN,
-        MobileFaceNet,
-        NN4Small2,
-        SFace,
-        SphereNet,
-    )
-}
-
-# Images that a CPU takes through the network together: XLA finishes a layer for all of them before
-# it starts the next, and the maps of more than these fall out of the cache. At a batch of 16 this
-# makes mobileface's gradient 1.7 times faster.
-_IN_CACHE = 4
-# Where all maps of a batch of 16 stay in the cache, taking it in parts only costs: EdgeFace's
-# gradient a fifth of its time.
-_SMALL = ("EdgeFace",)
 
 
 @dataclass(frozen=True)
@@ -109,17 +83,18 @@ class Network:
         """Of the module's input."""
         return 1 if self.channel_order == "grey" else 3
 
-    def module(self, dtype: jnp.dtype = jnp.float32) -> nn.Module:
+    def module(self, dtype: DTypeLike = np.float32) -> nn.Module:
         """The Flax module, which computes in `dtype` and takes preprocessed images."""
-        build = _ARCHITECTURES[self.architecture]
-        return build(embedding_size=self.embedding_size, dtype=dtype, **dict(self.options))
+        from tipim_jax.networks import inference
+
+        return inference.module(self, dtype)
 
     def embed(
         self,
         variables: dict[str, Any],
         images: Float[Array, "batch height width 3"],
         *,
-        dtype: jnp.dtype = jnp.float32,
+        dtype: DTypeLike = np.float32,
     ) -> Float[Array, "batch dim"]:
         """Embeds aligned faces.
 
@@ -135,31 +110,12 @@ class Network:
         Raises:
           ValueError: the images have another size.
         """
-        module = self.module(dtype)
-        if images.shape[1:3] == CROP_SIZE:
-            region = self.region
-        elif images.shape[1:3] == self.input_size:
-            region = (0, 0, *self.input_size)
-        else:
-            raise ValueError(
-                f"{self.name} takes crops of {CROP_SIZE} or {self.input_size} pixels, "
-                f"got {images.shape[1:3]}"
-            )
+        from tipim_jax.networks import inference
 
-        def embed(images):
-            seen = view(images, region, self.input_size)
-            inputs = normalise(seen, self.channel_order, self.mean, self.std)
-            return module.apply(variables, inputs).astype(jnp.float32)
-
-        at_once = len(images)
-        if jax.default_backend() == "cpu" and self.architecture not in _SMALL:
-            at_once = max(n for n in range(1, _IN_CACHE + 1) if at_once % n == 0)
-        if at_once == len(images):
-            return embed(images)
-        chunks = images.reshape(-1, at_once, *images.shape[1:])
-        return jax.lax.map(embed, chunks).reshape(len(images), self.embedding_size)
+        return inference.embed(self, variables, images, dtype)
 
     def abstract_variables(self) -> dict[str, Any]:
         """Shapes and dtypes of `variables`, without any values."""
-        images = jax.ShapeDtypeStruct((1, *self.input_size, self.channels), jnp.float32)
-        return jax.eval_shape(self.module().init, jax.random.key(0), images)
+        from tipim_jax.networks import inference
+
+        return inference.abstract_variables(self)

@@ -3,6 +3,8 @@
 from tipim_jax.networks.network import Network, PublishedThreshold
 from tipim_jax.origin import Download, NpmMember, WheelMember
 
+DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")  # that judge where nobody chooses
+
 
 def get(name: str) -> Network:
     """The network called `name`; ValueError names the known ones."""

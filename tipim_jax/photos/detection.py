@@ -74,7 +74,7 @@ class Face:
 
 
 class FaceDetector:
-    """YuNet with its weights loaded; may be shared by threads, which then take turns.
+    """YuNet with its weights loaded; may be shared by threads, each of which then loads its own.
 
     Detection is deterministic: the same pixels give the same faces, whichever thread asks.
     """
@@ -94,8 +94,9 @@ class FaceDetector:
                 f"no face detector at {model_path}; weights_convert.obtain(YUNET) fetches it"
             )
         self._threshold = score_threshold
-        self._lock = threading.Lock()
-        self._network = _load(model_path)
+        self._path = model_path
+        self._own = threading.local()
+        self._own.network = _load(model_path)
 
     def detect(self, pixels: UInt8[np.ndarray, "height width 3"]) -> list[Face]:
         """All faces in a photo, the largest box first (then from left to right, top to bottom).
@@ -129,9 +130,10 @@ class FaceDetector:
         return np.concatenate(found)
 
     def _search(self, bgr, photo_size) -> Float[np.ndarray, "count 15"]:
-        with self._lock:
-            self._network.setInputSize(bgr.shape[1::-1])
-            rows = self._network.detect(np.ascontiguousarray(bgr))[1]
+        if not hasattr(self._own, "network"):
+            self._own.network = _load(self._path)
+        self._own.network.setInputSize(bgr.shape[1::-1])
+        rows = self._own.network.detect(np.ascontiguousarray(bgr))[1]
         if rows is None:
             return np.zeros((0, 15), np.float32)
         rows = rows[rows[:, 2:4].max(axis=1) <= _LARGEST_FACE]

@@ -1,34 +1,19 @@
 """`python -m tipim_jax.sweep`: see `--help`."""
 
-import os
-import sys
-
-# XLA's compiler logs machine features that a cached program does not need as errors.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import dataclasses
 import inspect
+import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import tyro
 from rich.console import Console
 
-import weights_convert
-from tipim_jax.compilation import keep_compiled
 from tipim_jax.configuration import SettingsError
-from tipim_jax.photos import write_whole
-from tipim_jax.progress import Bars
-from tipim_jax.sweep.data import load_trial
-from tipim_jax.sweep.figures import draw
-from tipim_jax.sweep.page import FACES_SHOWN, sweep_page
-from tipim_jax.sweep.published import published
-from tipim_jax.sweep.run import protected_crops, run
 from tipim_jax.sweep.settings import Overrides, read_sweep
-from tipim_jax.trial.tables import csv_table, latex_tables, text_tables
 
 _EXAMPLES = """\
 examples:
@@ -95,83 +80,58 @@ def main(arguments: list[str]) -> int:
     """Returns the exit status: 0, 1 for an error, 130 after Ctrl-C."""
     errors = Console(stderr=True)
     try:
-        command = _parse(arguments)
-        keep_compiled()
-        _sweep(command, errors)
-    except (SettingsError, weights_convert.ConversionError, OSError) as error:
+        return _sweep(_parse(arguments), errors)
+    except (SettingsError, OSError) as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)
         return 1
     except KeyboardInterrupt:
         errors.print("stopped: what is done stays; the same command goes on from there")
         return 130
-    return 0
 
 
 def _parse(arguments: list[str]) -> Command:
     description = f"{inspect.getdoc(Command).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
-    command = tyro.cli(
+    return tyro.cli(
         Command, args=arguments, prog="python -m tipim_jax.sweep", description=description
     )
-    several = (command.coordinator, command.num_processes, command.process_id)
-    if any(value is not None for value in several):
-        if None in several:
-            raise SettingsError("--coordinator, --num-processes and --process-id go together")
-        try:
-            jax.distributed.initialize(*several)
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise SettingsError(
-                f"--coordinator {command.coordinator}: {reason}; the same address goes with all "
-                f"{command.num_processes} processes, which are numbered from 0"
-            ) from None
-    return command
 
 
-def _sweep(command: Command, errors: Console) -> None:
+def _sweep(command: Command, errors: Console) -> int:
     began = time.perf_counter()
     overrides = Overrides(
         **{field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
     )
     sweep = read_sweep(command.config, overrides)
     output = command.output or Path("out") / command.config.stem
-    output.mkdir(parents=True, exist_ok=True)
-    with Bars(errors) as bars:
-        trial = load_trial(
-            sweep, command.lfw, command.roles, command.distractor_photos, output, bars
-        )
-        trial = dataclasses.replace(trial, approximate=command.approximate_search)
-        found = run(sweep, trial, output, bars)
-    if jax.process_index() != 0:
-        return
-    seconds = time.perf_counter() - began
-    rows = [row for row, _ in found]
-    text = text_tables(rows) + "\n" + published(sweep.protocol)
-    figures = draw(rows, output / "figures")
-    shown = trial.probes.crops[:FACES_SHOWN]
-    protected = [
-        (row, protected_crops(folder, trial)[: len(shown)]) for row, folder in found if folder
-    ]
-    devices = jax.devices()
-    about = [
-        f"{len(trial.probes)} probes, {len(set(trial.targets.people))} targets, a gallery of "
-        f"{len(trial.gallery)} photos of {len(set(trial.gallery.people))} people"
-        + (f", {len(trial.strangers)} photos of strangers" if trial.strangers else "")
-        + (f" and {trial.drawn} drawn embeddings of nobody" if trial.drawn else "")
-        + ("; its search may miss some" if trial.approximate else "")
-        + f"; protocol {sweep.protocol!r}, {len(sweep.cells)} cells.",
-        f"{devices[0].device_kind} ×{len(devices)}; this run took {seconds:.0f} s.",
-    ]
-    page = sweep_page(sweep.title, about, rows, figures, shown, protected)
-    for name, content in (
-        ("tables.txt", text),
-        ("tables.csv", csv_table(rows)),
-        ("tables.tex", latex_tables(rows)),
-        ("index.html", page),
-    ):
-        with write_whole(output / name) as stream:
-            stream.write(content.encode())
-    print(text)
-    print(output / "index.html")
+
+    # Imported here, as they take a second, which --help and a mistake need not wait for.
+    # XLA's compiler logs machine features that a cached program does not need as errors.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import weights_convert
+    from tipim_jax.compilation import keep_compiled
+    from tipim_jax.progress import Bars
+    from tipim_jax.share import join
+    from tipim_jax.sweep.data import load_trial
+    from tipim_jax.sweep.outcome import write_outcome
+    from tipim_jax.sweep.run import run
+
+    try:
+        share = join(command.coordinator, command.num_processes, command.process_id)
+        keep_compiled()
+        output.mkdir(parents=True, exist_ok=True)
+        with Bars(errors) as bars:
+            trial = load_trial(
+                sweep, command.lfw, command.roles, command.distractor_photos, output, bars
+            )
+            trial = dataclasses.replace(trial, approximate=command.approximate_search)
+            found = run(sweep, trial, output, bars)
+    except weights_convert.ConversionError as error:
+        errors.print(f"[red]error:[/] {error}", highlight=False)
+        return 1
+    if share.index == 0:
+        print(write_outcome(sweep, trial, found, output, time.perf_counter() - began))
+        print(output / "index.html")
+    return 0
 
 
 if __name__ == "__main__":

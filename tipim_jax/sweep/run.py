@@ -13,10 +13,10 @@ from tipim_jax.method import Surrogate
 from tipim_jax.photos import write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.recogniser import Recogniser
+from tipim_jax.share import Share
 from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import crop_path, protect_cells
 from tipim_jax.sweep.settings import Cell, Sweep
-from tipim_jax.sweep.share import Share
 from tipim_jax.trial import Judge, Row, Trial, quality
 
 CLEAN = "clean"

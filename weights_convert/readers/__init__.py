@@ -3,19 +3,12 @@
 The format of a file is told by its first bytes, never by its name.
 """
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
 
 import numpy as np
 
 from weights_convert.errors import ConversionError
-from weights_convert.readers import (
-    dlib_reader,
-    keras_reader,
-    onnx_reader,
-    tensorflow_reader,
-    torch_reader,
-)
 
 # First bytes, format. ONNX: the field ir_version of ModelProto; TensorFlow: the field node of
 # GraphDef; dlib: the version 1 as an integer.
@@ -33,13 +26,6 @@ FORMATS = {
     "keras": "a Keras HDF5 file",
     "tensorflow": "a frozen TensorFlow graph",
     "dlib": "a network in dlib's format",
-}
-_READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
-    "torch": torch_reader.read,
-    "onnx": onnx_reader.read,
-    "keras": keras_reader.read,
-    "tensorflow": tensorflow_reader.read,
-    "dlib": dlib_reader.read,
 }
 
 
@@ -73,4 +59,5 @@ def read(path: Path, form: str) -> dict[str, np.ndarray]:
     Raises:
       ConversionError: the file is damaged, hostile or of another kind.
     """
-    return _READERS[form](path)
+    # Imported now, as who has converted weights needs none of the libraries behind these.
+    return importlib.import_module(f"{__name__}.{form}_reader").read(path)

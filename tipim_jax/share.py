@@ -7,6 +7,8 @@ from typing import TypeVar
 import jax
 from jax.experimental import multihost_utils
 
+from tipim_jax.configuration import SettingsError
+
 T = TypeVar("T")
 
 
@@ -42,4 +44,30 @@ class Share:
     def wait(self) -> None:
         """Until all processes are here."""
         if self.count > 1:
-            multihost_utils.sync_global_devices("tipim_jax sweep")
+            multihost_utils.sync_global_devices("tipim_jax")
+
+
+def join(coordinator: str | None, count: int | None, index: int | None) -> Share:
+    """Joins the processes of a run, before anything is computed; this one alone where all are None.
+
+    Args:
+      coordinator: address of the first process, HOST:PORT.
+      count: how many processes there are.
+      index: which one this is, from 0.
+
+    Raises:
+      SettingsError: some of the three are missing, or the processes do not come together.
+    """
+    several = (coordinator, count, index)
+    if any(value is not None for value in several):
+        if None in several:
+            raise SettingsError("--coordinator, --num-processes and --process-id go together")
+        try:
+            jax.distributed.initialize(*several)
+        except (RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise SettingsError(
+                f"--coordinator {coordinator}: {reason}; the same address goes with all "
+                f"{count} processes, which are numbered from 0"
+            ) from None
+    return Share.own()

@@ -1,0 +1,90 @@
+"""What a network computes: its module in Flax, behind all that its input goes through."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from numpy.typing import DTypeLike
+
+from tipim_jax.networks.dlib_resnet import DlibResNet
+from tipim_jax.networks.edgeface import EdgeFace
+from tipim_jax.networks.face_resnet import FaceResNet
+from tipim_jax.networks.inception_resnet import InceptionResNetV1
+from tipim_jax.networks.iresnet import IResNet
+from tipim_jax.networks.lightcnn import LightCNN
+from tipim_jax.networks.mobilefacenet import MobileFaceNet
+from tipim_jax.networks.network import CROP_SIZE, Network
+from tipim_jax.networks.nn4 import NN4Small2
+from tipim_jax.networks.preprocess import normalise, view
+from tipim_jax.networks.sface import SFace
+from tipim_jax.networks.sphere import SphereNet
+
+_ARCHITECTURES = {
+    module.__name__: module
+    for module in (
+        DlibResNet,
+        EdgeFace,
+        FaceResNet,
+        InceptionResNetV1,
+        IResNet,
+        LightCNN,
+        MobileFaceNet,
+        NN4Small2,
+        SFace,
+        SphereNet,
+    )
+}
+
+# Images that a CPU takes through the network together: XLA finishes a layer for all of them before
+# it starts the next, and the maps of more than these fall out of the cache. At a batch of 16 this
+# makes mobileface's gradient 1.7 times faster.
+_IN_CACHE = 4
+# Where all maps of a batch of 16 stay in the cache, taking it in parts only costs: EdgeFace's
+# gradient a fifth of its time.
+_SMALL = ("EdgeFace",)
+
+
+def module(network: Network, dtype: DTypeLike) -> nn.Module:
+    """See `Network.module`."""
+    build = _ARCHITECTURES[network.architecture]
+    return build(embedding_size=network.embedding_size, dtype=dtype, **dict(network.options))
+
+
+def embed(
+    network: Network,
+    variables: dict[str, Any],
+    images: Float[Array, "batch height width 3"],
+    dtype: DTypeLike,
+) -> Float[Array, "batch dim"]:
+    """See `Network.embed`."""
+    flax_module = module(network, dtype)
+    if images.shape[1:3] == CROP_SIZE:
+        region = network.region
+    elif images.shape[1:3] == network.input_size:
+        region = (0, 0, *network.input_size)
+    else:
+        raise ValueError(
+            f"{network.name} takes crops of {CROP_SIZE} or {network.input_size} pixels, "
+            f"got {images.shape[1:3]}"
+        )
+
+    def embed(images):
+        seen = view(images, region, network.input_size)
+        inputs = normalise(seen, network.channel_order, network.mean, network.std)
+        return flax_module.apply(variables, inputs).astype(jnp.float32)
+
+    at_once = len(images)
+    if jax.default_backend() == "cpu" and network.architecture not in _SMALL:
+        at_once = max(n for n in range(1, _IN_CACHE + 1) if at_once % n == 0)
+    if at_once == len(images):
+        return embed(images)
+    chunks = images.reshape(-1, at_once, *images.shape[1:])
+    return jax.lax.map(embed, chunks).reshape(len(images), network.embedding_size)
+
+
+def abstract_variables(network: Network) -> dict[str, Any]:
+    """See `Network.abstract_variables`."""
+    images = jax.ShapeDtypeStruct((1, *network.input_size, network.channels), jnp.float32)
+    return jax.eval_shape(module(network, jnp.float32).init, jax.random.key(0), images)

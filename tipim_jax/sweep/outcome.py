@@ -1,0 +1,60 @@
+"""What a sweep writes when all its rows are there: tables, figures, and the page with all of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from tipim_jax.photos import write_whole
+from tipim_jax.sweep.figures import draw
+from tipim_jax.sweep.page import FACES_SHOWN, sweep_page
+from tipim_jax.sweep.published import published
+from tipim_jax.sweep.run import protected_crops
+from tipim_jax.sweep.settings import Sweep
+from tipim_jax.trial import Row, Trial
+from tipim_jax.trial.tables import csv_table, latex_tables, text_tables
+
+
+def write_outcome(
+    sweep: Sweep,
+    trial: Trial,
+    found: Sequence[tuple[Row, Path | None]],
+    output: Path,
+    seconds: float,
+) -> str:
+    """Writes tables, figures and index.html, and returns the tables as text.
+
+    Args:
+      sweep: its settings.
+      trial: the faces.
+      found: every row with the folder of its crops, as `run` gives them.
+      output: folder for everything.
+      seconds: that the run took.
+    """
+    rows = [row for row, _ in found]
+    text = text_tables(rows) + "\n" + published(sweep.protocol)
+    figures = draw(rows, output / "figures")
+    shown = trial.probes.crops[:FACES_SHOWN]
+    protected = [
+        (row, protected_crops(folder, trial)[: len(shown)]) for row, folder in found if folder
+    ]
+    devices = jax.devices()
+    about = [
+        f"{len(trial.probes)} probes, {len(set(trial.targets.people))} targets, a gallery of "
+        f"{len(trial.gallery)} photos of {len(set(trial.gallery.people))} people"
+        + (f", {len(trial.strangers)} photos of strangers" if trial.strangers else "")
+        + (f" and {trial.drawn} drawn embeddings of nobody" if trial.drawn else "")
+        + ("; its search may miss some" if trial.approximate else "")
+        + f"; protocol {sweep.protocol!r}, {len(sweep.cells)} cells.",
+        f"{devices[0].device_kind} ×{len(devices)}; this run took {seconds:.0f} s.",
+    ]
+    page = sweep_page(sweep.title, about, rows, figures, shown, protected)
+    for name, content in (
+        ("tables.txt", text),
+        ("tables.csv", csv_table(rows)),
+        ("tables.tex", latex_tables(rows)),
+        ("index.html", page),
+    ):
+        with write_whole(output / name) as stream:
+            stream.write(content.encode())
+    return text
