@@ -376,8 +376,10 @@ def test_a_mistake_in_a_configuration_file_is_named(text, message, tmp_path):
 
 
 def test_batches_are_even_and_fit_the_groups_of_the_mmd():
-    assert [even_batch(n, 8, TipIm()) for n in (0, 1, 8, 9, 60)] == [1, 1, 8, 5, 8]
-    assert even_batch(60, 50, TipIm(mmd_group_size=10)) == 30
+    assert [even_batch(n, 8, TipIm(), 1) for n in (0, 1, 8, 9, 60)] == [1, 1, 8, 5, 8]
+    assert [even_batch(n, 8, TipIm(), 4) for n in (0, 1, 3, 9, 60)] == [1, 1, 3, 8, 8]
+    assert even_batch(60, 50, TipIm(mmd_group_size=10), 1) == 30
+    assert even_batch(60, 50, TipIm(mmd_group_size=10), 4) == 40
 
 
 def test_a_network_without_a_threshold_takes_the_one_that_strangers_give():

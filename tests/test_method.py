@@ -262,6 +262,38 @@ def test_a_single_target_is_the_one_that_the_key_draws_and_no_other_matters():
     assert len({row.index(True) for row in drawn}) > 1
 
 
+def test_between_two_searches_the_target_is_kept():
+    network, original, targets = surrogate(), crops(6), crops(8, seed=2)
+    settings = TipIm(iterations=9, views=False, search_every=3, epsilon=40.0)
+    keys = image_keys(*range(6))
+    _, choices = protect([network], original, targets, keys, settings)
+    chosen = np.asarray(choices.target).reshape(3, 3, 6)
+    assert (chosen == chosen[:, :1]).all()
+    _, each = protect(
+        [network], original, targets, keys, dataclasses.replace(settings, search_every=1)
+    )
+    np.testing.assert_array_equal(chosen[0, 0], each.target[0])
+    assert (np.diff(chosen[:, 0], axis=0) != 0).any(), "a later search changes its mind"
+
+
+def test_the_nearest_target_is_the_one_that_x_is_nearest_to():
+    network, original, targets = surrogate(), crops(6), crops(8, seed=2)
+    settings = TipIm(iterations=1, views=False, target_choice="nearest")
+    found, choices = protect([network], original, targets, image_keys(*range(6)), settings)
+    distances = np.linalg.norm(network(original)[:, None] - network(targets)[None], axis=2)
+    np.testing.assert_array_equal(choices.target[0], distances.argmin(axis=1))
+    # Towards it alone, the step is the one that the search would try.
+    for image, target in enumerate(distances.argmin(axis=1)):
+        alone, _ = protect(
+            [network],
+            original[image : image + 1],
+            targets[target : target + 1],
+            image_keys(image),
+            TipIm(iterations=1, views=False),
+        )
+        np.testing.assert_allclose(alone[0], found[image], atol=1e-4)
+
+
 def test_all_targets_together_pull_as_the_mean_of_their_losses_does():
     network, original, targets = surrogate(), crops(2), crops(3, seed=2)
     settings = TipIm(iterations=1, views=False, target_choice="mean", norm="linf", epsilon=255.0)
@@ -324,6 +356,7 @@ def test_an_image_without_gradient_stays_as_it_is(norm):
     [
         ({"epsilon": -1.0}, r"epsilon is -1.0; expected a value in \[0, 255\]"),
         ({"iterations": 0}, "iterations is 0"),
+        ({"search_every": 0}, "search_every is 0"),
         ({"gamma": float("nan")}, "gamma is nan"),
         ({"norm": "l1"}, "norm is 'l1'; expected one of linf, l2"),
         ({"mmd_bandwidths": ()}, "mmd_bandwidths"),

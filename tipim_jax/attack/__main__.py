@@ -1,6 +1,5 @@
 """`python -m tipim_jax.attack`: see `--help`."""
 
-import os
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -31,18 +30,16 @@ def main(arguments: list[str]) -> int:
 
 def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
-    # XLA's compiler logs machine features that a cached program does not need as errors.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import weights_convert
     from tipim_jax.attack.run import run
     from tipim_jax.attack.save import Stopped
-    from tipim_jax.compilation import keep_compiled
     from tipim_jax.photos import NO_FACE, PhotoError
+    from tipim_jax.runtime import configure
     from tipim_jax.share import join
 
     try:
+        configure()
         share = join(settings.coordinator, settings.num_processes, settings.process_id)
-        keep_compiled()
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
         results = run(settings, command, errors, share)
     except (PhotoError, weights_convert.ConversionError) as error:

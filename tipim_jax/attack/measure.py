@@ -148,6 +148,7 @@ def results(
     measured: Measured,
     missed: Sequence[report.NotProtected],
     seconds: Mapping[str, float],
+    work: Mapping[str, str],
 ) -> report.Results:
     """All that results.json holds."""
     devices = jax.devices()
@@ -167,6 +168,7 @@ def results(
             "batch_size": settings.batch_size,
             "format": settings.format,
             "keep_metadata": settings.keep_metadata,
+            **work,
         }
         | method,
         surrogates=settings.surrogates,

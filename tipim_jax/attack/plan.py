@@ -67,7 +67,7 @@ def make_plan(
     )
 
 
-def what_decides(settings: Attack, targets: Portraits) -> dict:
+def what_decides(settings: Attack, targets: Portraits, dtype: str) -> dict:
     """All settings that change what is written, as JSON can hold them."""
     together = settings.method.gamma and settings.method.mmd_group_size > 1
     return {
@@ -75,6 +75,7 @@ def what_decides(settings: Attack, targets: Portraits) -> dict:
         "surrogates": sorted(settings.surrogates),
         "targets": [targets.names, [float(crop.sum()) for crop in targets.crops]],
         "seed": settings.seed,
+        "dtype": dtype,
         "keep_metadata": settings.keep_metadata,
         # Only the MMD of a group makes faces depend on the batch around them.
         "batch_size": settings.batch_size if together else None,

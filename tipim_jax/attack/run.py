@@ -5,8 +5,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import jax
 from rich.console import Console
 
 import weights_convert
@@ -72,7 +74,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
         detector = FaceDetector(weights_convert.obtain(YUNET))
         found = _scanned(named, detector, bars, "targets", finders)
         targets = portraits(origin, named, found, console)
-        finished = Finished(settings.output, what_decides(settings, targets))
+        finished = Finished(settings.output, what_decides(settings, targets, _dtype(settings)))
 
         def scanned(files, overwrite):
             plan = make_plan(files, outputs, finished, overwrite=overwrite)
@@ -89,7 +91,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
         def save(plan, stream):
             return save_protected(
                 settings,
-                {name: Surrogate(r.network.embed, r.variables) for name, r in surrogates.items()},
+                tuple(_surrogate(r, _dtype(settings)) for r in surrogates.values()),
                 targets,
                 finished,
                 plan,
@@ -124,13 +126,27 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
             bars,
         )
     seconds = {"total": time.perf_counter() - began} | seconds
+    work = {"dtype": _dtype(settings), "layout": str(saved.layout or "nothing to do")}
     missed = [saved.missed[source] for source in sources if source in saved.missed]
-    found = results(settings, command, targets, measured, missed, seconds)
+    found = results(settings, command, targets, measured, missed, seconds, work)
     page = report(found, measured.pictures, target_pictures)
     for name, text in (("results.json", found.to_json()), ("report.html", page)):
         with write_whole(settings.output / name) as stream:
             stream.write(text.encode())
     return found
+
+
+def _dtype(settings: Attack) -> str:
+    if settings.dtype != "auto":
+        return settings.dtype
+    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+
+
+def _surrogate(recogniser: Recogniser, dtype: str) -> Surrogate:
+    embed = recogniser.network.embed
+    if dtype != "float32":
+        embed = partial(embed, dtype=dtype)
+    return Surrogate(embed, recogniser.variables)
 
 
 def _scanned(named, detector, bars: Bars, what: str, pool: ThreadPoolExecutor):

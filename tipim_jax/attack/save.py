@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from tipim_jax.attack.batches import even_batch, masks
@@ -21,8 +22,8 @@ from tipim_jax.attack.gallery import Portraits
 from tipim_jax.attack.plan import Plan
 from tipim_jax.attack.scan import ScannedPhoto
 from tipim_jax.attack.settings import Attack
-from tipim_jax.method import Surrogate
-from tipim_jax.photos import PhotoError, add_masks, read_photo, write_photo
+from tipim_jax.method import Layout, Surrogate
+from tipim_jax.photos import SIZE, PhotoError, add_masks, read_photo, write_photo
 from tipim_jax.progress import Bars
 from tipim_jax.report import NotProtected
 
@@ -42,6 +43,7 @@ class Saved:
       seconds: what that took, compilation included, from when the first batch's faces were found.
       waiting: the seconds of these in which the device had nothing to do, as faces were not found
         or photos not written yet.
+      layout: how the work was laid out; None where there was none.
     """
 
     photos: dict[Path, ScannedPhoto]
@@ -49,11 +51,12 @@ class Saved:
     faces: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
+    layout: Layout | None = None
 
 
 def save_protected(
     settings: Attack,
-    surrogates: Mapping[str, Surrogate],
+    surrogates: tuple[Surrogate, ...],
     targets: Portraits,
     finished: Finished,
     plan: Plan,
@@ -66,7 +69,7 @@ def save_protected(
 
     Args:
       settings: the command's.
-      surrogates: by name.
+      surrogates: networks that the masks are made against.
       targets: whom the faces shall be taken for.
       finished: the record of what is done.
       plan: what becomes of which photo.
@@ -95,6 +98,8 @@ def save_protected(
 
     with_faces = found()
     first, size = _first_batch(with_faces, missed, len(plan.to_do), settings)
+    batch_of = jax.ShapeDtypeStruct((size, SIZE, SIZE, 3), np.float32)
+    layout = Layout.choose(surrogates, batch_of, len(targets.crops)) if first else None
     waits.seconds = 0.0  # what there was to wait for until now came before the attack
     began = time.perf_counter()
     faces = 0
@@ -120,11 +125,12 @@ def save_protected(
     try:
         photo_masks = []
         for mask in masks(
-            list(surrogates.values()),
+            surrogates,
             crops(),
             targets.crops,
             settings.method,
             size=size,
+            layout=layout,
             seed=settings.seed,
             progress=lambda share: advance(share * sum(batch)),
         ):
@@ -165,7 +171,7 @@ def save_protected(
             missed[source] = NotProtected(str(file.relative), reason)
         else:
             photos[source] = photo
-    return Saved(photos, missed, faces, seconds, waits.seconds)
+    return Saved(photos, missed, faces, seconds, waits.seconds, layout)
 
 
 def _first_batch(with_faces, missed, count, settings):
@@ -182,7 +188,8 @@ def _first_batch(with_faces, missed, count, settings):
         if faces > settings.batch_size:
             faces = round(faces * count / (len(first) + len(missed)))
             break
-    return first, even_batch(faces, settings.batch_size, settings.method)
+    devices = jax.local_device_count()
+    return first, even_batch(faces, settings.batch_size, settings.method, devices)
 
 
 def _write(settings, finished, photo, photo_masks, outputs):

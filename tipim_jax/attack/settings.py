@@ -56,6 +56,7 @@ class Attack:
       preset: Published variant that the method's settings start from.
       config: TOML file with settings, see configs/; a flag wins over it.
       batch_size: How many faces are protected together.
+      dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
       seed: Start of all random numbers; the same seed gives the same files.
       format: png is lossless. keep writes JPEG (quality 95, 4:4:4) and WebP as what they were; JPEG
         changes the mask a little.
@@ -86,6 +87,7 @@ class Attack:
     preset: PresetName = "official"
     config: Annotated[Path | None, _unset("none", "FILE")] = None
     batch_size: int = 8
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
     format: Literal["png", "keep"] = "png"
     keep_metadata: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

@@ -1,6 +1,5 @@
 """`python -m tipim_jax.evaluate`: see `--help`."""
 
-import os
 import sys
 
 from rich.console import Console
@@ -24,15 +23,13 @@ def main(arguments: list[str]) -> int:
 
 def _judge(settings: Evaluate, errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
-    # XLA's compiler logs machine features that a cached program does not need as errors.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import weights_convert
-    from tipim_jax.compilation import keep_compiled
     from tipim_jax.evaluate.run import SHOWN, run
+    from tipim_jax.runtime import configure
     from tipim_jax.trial.tables import text_tables
 
     try:
-        keep_compiled()
+        configure()
         pairs, rows = run(settings, errors)
     except weights_convert.ConversionError as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)

@@ -22,7 +22,6 @@ from tipim_jax.method.layout import (
     in_pieces,
     over_devices,
     own_share,
-    replicate,
 )
 from tipim_jax.method.mmd import naturalness_gradients
 from tipim_jax.method.settings import TipIm
@@ -49,7 +48,8 @@ def protect(
       keys: a random key for each image.
       settings: see `TipIm`.
       valid: see `Problem`; by default every image is valid.
-      layout: by default the one that `Layout.choose` gives.
+      layout: by default the one that `Layout.choose` gives. To call `start` or `advance` often,
+        choose it once and let it `replicate` the surrogates: otherwise both are done in every call.
 
     Returns:
       x^p as float (not yet rounded), and the choices of every iteration (leading axis: iteration).
@@ -90,7 +90,7 @@ def start(
         )
     valid = np.ones(batch, bool) if valid is None else valid
     return _start(
-        replicate(tuple(surrogates), layout), images, targets, keys, valid, settings, layout
+        layout.replicate(tuple(surrogates)), images, targets, keys, valid, settings, layout
     )
 
 
@@ -150,7 +150,7 @@ def advance(
     """
     choosable = problem.target_embeddings[0].shape[1]
     layout = layout or Layout.choose(surrogates, problem.original, choosable)
-    return _advance(replicate(tuple(surrogates), layout), problem, state, settings, count, layout)
+    return _advance(layout.replicate(tuple(surrogates)), problem, state, settings, count, layout)
 
 
 @partial(jax.jit, static_argnames=("count", "layout"), donate_argnames="state")

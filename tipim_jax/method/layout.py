@@ -74,6 +74,11 @@ class Layout:
         free = _SHARE_OF_MEMORY * (memory["bytes_limit"] - memory["bytes_in_use"])
         return cls(tuple(devices), *pieces(surrogates, images.shape[1:], share, targets, free))
 
+    def replicate(self, tree: Any) -> Any:
+        """Puts arrays on every device; what is there already stays."""
+        mesh = Mesh(np.array(self.devices), (AXIS,))
+        return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
 
 def pieces(
     surrogates: Sequence[Surrogate], shape: Sequence[int], images: int, targets: int, room: float
@@ -122,12 +127,6 @@ def _sizes(jaxpr):
 
 def _greatest_divisor(number: int, limit: int) -> int:
     return max(n for n in range(1, min(number, limit) + 1) if number % n == 0)
-
-
-def replicate(tree: Any, layout: Layout) -> Any:
-    """Puts arrays on every device, where they have to be for no call to send them again."""
-    mesh = Mesh(np.array(layout.devices), (AXIS,))
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def in_pieces(function: Callable, inputs: Any, at_once: int) -> Any:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -105,19 +104,17 @@ def _sweep(command: Command, errors: Console) -> int:
     output = command.output or Path("out") / command.config.stem
 
     # Imported here, as they take a second, which --help and a mistake need not wait for.
-    # XLA's compiler logs machine features that a cached program does not need as errors.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import weights_convert
-    from tipim_jax.compilation import keep_compiled
     from tipim_jax.progress import Bars
+    from tipim_jax.runtime import configure
     from tipim_jax.share import join
     from tipim_jax.sweep.data import load_trial
     from tipim_jax.sweep.outcome import write_outcome
     from tipim_jax.sweep.run import run
 
     try:
+        configure()
         share = join(command.coordinator, command.num_processes, command.process_id)
-        keep_compiled()
         output.mkdir(parents=True, exist_ok=True)
         with Bars(errors) as bars:
             trial = load_trial(

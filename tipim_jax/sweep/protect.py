@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from tipim_jax.method import Surrogate, TipIm, advance, image_keys, start
+from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, start
 from tipim_jax.photos import write_whole
 from tipim_jax.sweep.settings import Cell
 from tipim_jax.sweep.unfinished import Unfinished
@@ -83,6 +83,10 @@ def protect_cells(
         for faces in _sets(len(probes), size)
     ]
     count = min(max(1, batch_size // size), len(sets))
+    count -= count % min(count, jax.local_device_count())  # every device has as many
+    batch_of = jax.ShapeDtypeStruct((count * size, *probes.crops.shape[1:]), np.float32)
+    layout = Layout.choose(surrogates, batch_of, len(targets))
+    surrogates = layout.replicate(tuple(surrogates))
     # Whatever is done already, the batches are the same ones: others would round differently.
     for first in range(0, len(sets), count):
         batch = sets[first : first + count]
@@ -90,7 +94,9 @@ def protect_cells(
             progress(sum(len(one.faces) for one in batch))
             continue
         padding = [batch[-1]] * (count - len(batch))
-        _protect(batch, padding, size, cells, surrogates, probes, targets, unfinished, progress)
+        _protect(
+            batch, padding, size, cells, surrogates, layout, probes, targets, unfinished, progress
+        )
 
 
 def _sets(count: int, size: int) -> Iterator[tuple[int, ...]]:
@@ -98,7 +104,9 @@ def _sets(count: int, size: int) -> Iterator[tuple[int, ...]]:
         yield tuple(range(first, min(first + size, count)))
 
 
-def _protect(batch, padding, size, cells, surrogates, probes, targets, unfinished, progress):
+def _protect(
+    batch, padding, size, cells, surrogates, layout, probes, targets, unfinished, progress
+):
     members, valid = [], []
     for one in (*batch, *padding):
         filled = itertools.islice(itertools.cycle(one.faces), size)
@@ -114,7 +122,13 @@ def _protect(batch, padding, size, cells, surrogates, probes, targets, unfinishe
     )
     settings = _of_each([cells[cell].settings for cell, _ in members], size)
     problem, state = start(
-        surrogates, crops, targets.crops.astype(np.float32), keys, settings, valid=np.array(valid)
+        surrogates,
+        crops,
+        targets.crops.astype(np.float32),
+        keys,
+        settings,
+        valid=np.array(valid),
+        layout=layout,
     )
     iterations = settings.iterations
     kept = Unfinished(unfinished / _digest(batch, probes))
@@ -124,7 +138,7 @@ def _protect(batch, padding, size, cells, surrogates, probes, targets, unfinishe
     saved = time.monotonic()
     while done < iterations:
         count = _next(iterations, done)
-        state, _ = advance(tuple(surrogates), problem, state, settings, count)
+        state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
         jax.block_until_ready(state)
         done += count
         progress(faces * count / iterations)

@@ -1,0 +1,164 @@
+"""Where the method is worked on, and in what pieces, changes its speed and memory alone."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import weights_convert
+from tests.test_method import crops, image_keys, surrogate
+from tipim_jax import networks
+from tipim_jax.method import (
+    Layout,
+    Surrogate,
+    TipIm,
+    advance,
+    protect,
+    start,
+)
+from tipim_jax.method import (
+    image_keys as keys_of,
+)
+from tipim_jax.method.batch import _advance
+from tipim_jax.method.layout import pieces
+
+ROOT = Path(__file__).parents[1]
+
+
+def mobileface():
+    return Surrogate(networks.get("mobileface").embed, weights_convert.load("mobileface"))
+
+
+def real_crops(count):
+    with np.load(ROOT / "tests" / "golden" / "method" / "official_loop.npz") as arrays:
+        faces = np.concatenate([arrays["crops"], arrays["targets"]]).astype(np.float32)
+    return faces[:count], faces[-3:]
+
+
+def run_on(devices: int, folder: Path) -> dict[str, np.ndarray]:
+    """What a process with so many CPU devices gives, by case."""
+    path = folder / f"{devices}.npz"
+    subprocess.run(
+        [sys.executable, "-m", "tests.test_method_layout", str(path)],
+        cwd=ROOT,
+        check=True,
+        env=os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"},
+    )
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def _cases():
+    """8 images on all devices, with a toy network and with a real one, without and with MMD."""
+    images, targets = crops(8), crops(6, seed=2)
+    settings = TipIm(iterations=4)
+    for name, change in {
+        "alone": {"search_every": 2},
+        "mmd": {"gamma": 0.5, "mmd_group_size": 11},
+    }.items():
+        yield (
+            name,
+            *protect(
+                [surrogate()],
+                images,
+                targets,
+                image_keys(*range(8)),
+                dataclasses.replace(settings, **change),
+            ),
+        )
+    images, targets = real_crops(4)
+    settings = TipIm(iterations=2, search_every=2)
+    yield "real", *protect([mobileface()], images, targets, keys_of(0, images), settings)
+
+
+@pytest.fixture(scope="module")
+def on_one(tmp_path_factory):
+    return run_on(1, tmp_path_factory.mktemp("one"))
+
+
+@pytest.mark.parametrize(
+    "count", [4, pytest.param(2, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+)
+def test_any_number_of_devices_gives_the_same(on_one, count, tmp_path):
+    several = run_on(count, tmp_path)
+    assert several["devices"] == count
+    for case in ("alone", "real"):
+        assert np.abs(on_one[case]).max() > 1
+        np.testing.assert_array_equal(several[case], on_one[case], err_msg=case)
+    # Sets of the MMD reach over devices.
+    np.testing.assert_allclose(several["mmd"], on_one["mmd"], atol=0.02)
+    assert np.abs(on_one["mmd"] - on_one["alone"]).max() > 1, "the term restrains the mask"
+
+
+def test_pieces_change_nothing():
+    images, targets, keys = crops(4), crops(6, seed=2), image_keys(*range(4))
+    device = tuple(jax.local_devices()[:1])
+    whole, alike = (
+        protect(
+            [surrogate()],
+            images,
+            targets,
+            keys,
+            TipIm(iterations=4),
+            layout=Layout(device, images_at_once, targets_at_once),
+        )[0]
+        for images_at_once, targets_at_once in ((4, 6), (2, 3))
+    )
+    np.testing.assert_allclose(alike, whole, atol=1e-3)
+
+
+def test_a_cpu_takes_one_image_at_a_time_and_targets_that_fit_its_cache():
+    for targets, at_once in ((1, 1), (3, 3), (10, 2), (11, 1), (12, 4)):
+        layout = Layout.choose([surrogate()], crops(6), targets, jax.local_devices()[:1])
+        assert (layout.images, layout.targets) == (1, at_once)
+    assert str(layout) == "cpu ×1, 1 images × 4 targets at once"
+
+
+def test_pieces_are_as_large_as_memory_allows_and_divide_what_there_is():
+    network, shape = [mobileface()], (112, 112, 3)
+    rooms = (100, 3, 0.05, 0.001)
+    assert [pieces(network, shape, 64, 10, room * 1e9) for room in rooms] == [
+        (64, 10),
+        (32, 10),
+        (1, 5),
+        (1, 1),
+    ]
+
+
+def test_memory_is_not_underestimated():
+    """XLA says what the compiled program needs beside its arguments and results."""
+    images, targets = real_crops(2)
+    settings = TipIm(iterations=1)
+    keys = keys_of(0, images)
+    layout = Layout(tuple(jax.local_devices()[:1]), len(images), len(targets))
+    problem, state = start([mobileface()], images, targets, keys, settings, layout=layout)
+    program = _advance.lower((mobileface(),), problem, state, settings, 1, layout).compile()
+    needed = program.memory_analysis().temp_size_in_bytes
+    assert needed > 20e6
+    for room, fits in ((needed, False), (4 * needed, True)):
+        found = pieces([mobileface()], images.shape[1:], len(images), len(targets), room)
+        assert (found == (layout.images, layout.targets)) == fits
+
+
+def test_a_batch_that_devices_do_not_divide_is_refused():
+    layout = Layout(tuple(jax.local_devices()[:1]) * 2, 1, 1)
+    with pytest.raises(ValueError, match="a batch of 3 images does not divide among 2 devices"):
+        start([surrogate()], crops(3), crops(2), image_keys(1, 2, 3), TipIm(), layout=layout)
+
+
+def test_the_images_of_the_caller_outlive_the_run():
+    images = jax.numpy.asarray(crops(2))
+    problem, state = start([surrogate()], images, crops(2), image_keys(1, 2), TipIm())
+    moved, _ = advance([surrogate()], problem, state, TipIm(), 2)
+    assert np.abs(moved.protected - images).max() > 0
+    np.testing.assert_array_equal(images, problem.original)
+
+
+if __name__ == "__main__":
+    found = {name: protected for name, protected, _ in _cases()}
+    np.savez(sys.argv[1], devices=jax.local_device_count(), **found)

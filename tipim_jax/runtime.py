@@ -1,0 +1,38 @@
+"""What every command asks of JAX before it computes anything."""
+
+import contextlib
+import os
+
+# A CPU's cores as devices: XLA shares one image's work badly among them. More than these would
+# hold more copies of the weights than they are worth.
+_MOST_CPU_DEVICES = 8
+
+
+def configure() -> None:
+    """Keeps what XLA compiles for the next run, and makes a device of each core of a CPU.
+
+    To be called before JAX has looked for its devices: otherwise, and where XLA_FLAGS give their
+    number, they stay as they are.
+
+    Raises:
+      ConversionError: the cache cannot be made.
+    """
+    # XLA's compiler logs machine features that a cached program does not need as errors.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Imported here: a command that only says how it is used need not wait for JAX.
+    import jax
+
+    from weights_convert import home
+
+    jax.config.update("jax_compilation_cache_dir", str(home() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with contextlib.suppress(RuntimeError):  # it has looked for them
+            jax.config.update("jax_num_cpu_devices", min(_cores(), _MOST_CPU_DEVICES))
+
+
+def _cores() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
