@@ -1,4 +1,4 @@
-"""What benchmarks count and compare; and that they run, without PyTorch."""
+"""What benchmarks count, fit and compare; and that they run, without PyTorch."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import flops, table
+from benchmarks.scaling import exponent
 from tipim_jax.method import TipIm
 
 
@@ -56,6 +57,17 @@ def test_an_iteration_costs_its_passes():
     assert flops.of_iteration(each, TipIm(search_every=5), 10) == (31 + 4 * 3) / 5
     assert flops.of_iteration(each, TipIm(target_choice="nearest"), 10) == 3
     assert flops.of_iteration(each, TipIm(), 1) == 3
+
+
+@pytest.mark.parametrize("power", [-1.0, 0.0, 1.0, 1.5])
+def test_an_exponent_is_found_again(power):
+    sizes = [1, 2, 5, 10, 50]
+    assert exponent(sizes, [0.3 * size**power for size in sizes]) == pytest.approx(power, abs=1e-9)
+
+
+def test_an_exponent_of_one_size_is_an_error():
+    with pytest.raises(ValueError, match="two sizes"):
+        exponent([4], [1.0])
 
 
 def test_rows_are_compared_with_the_same_ones(tmp_path):
