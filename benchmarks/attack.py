@@ -21,6 +21,13 @@ which always searches among all targets in every iteration, as the exact mode do
 `taskset -c 0,1` before it limits the cores. PyTorch: `make parity` installs it.
 """
 
+import os
+
+# XLA's compiler logs machine features that a cached program does not need as errors.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# PyTorch needs memory of the same GPU.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
 import argparse
 import contextlib
 import dataclasses
@@ -73,6 +80,10 @@ def main() -> None:
     options = _options()
     if options.torch and not importlib.util.find_spec("torch"):
         sys.exit("PyTorch is not installed: `make parity` installs it, --no-torch leaves it out")
+    try:
+        before = table.load(options.compare) if options.compare else []
+    except ValueError as error:
+        sys.exit(f"--compare: {error}")
     available = machine.devices(options.devices)
     counts = options.devices or [len(available)]
     if max(counts) > len(available):
@@ -98,9 +109,7 @@ def main() -> None:
                 row |= theirs
                 row |= {f"over_{way}": row["speed"] / theirs[way] for way in _TORCH}
     if options.compare:
-        for row, ratio in zip(
-            rows, table.ratios(rows, options.compare, KEYS, "speed"), strict=True
-        ):
+        for row, ratio in zip(rows, table.ratios(rows, before, KEYS, "speed"), strict=True):
             row["over_stored"] = ratio
     shown = {name: column for name, column in COLUMNS.items() if rows and name in rows[0]}
     print(table.text(rows, shown))

@@ -32,8 +32,6 @@ def devices(wanted: Sequence[int] = ()) -> list[jax.Device]:
 
     Call it before JAX computes anything: the number of a CPU's devices cannot change afterwards.
     """
-    # XLA calls it an error that a program out of the cache was compiled to avoid slow instructions.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     jax.config.update("jax_num_cpu_devices", max(wanted, default=cores()))
     return jax.local_devices()
 

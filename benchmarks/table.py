@@ -36,20 +36,25 @@ def save(path: str | Path, machine: Row, rows: Sequence[Row]) -> None:
     Path(path).write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
 
 
-def ratios(
-    rows: Sequence[Row], path: str | Path, keys: Sequence[str], figure: str
-) -> list[float | None]:
-    """Of each row, `figure` over that of the row in the file with the same `keys`, if it has one.
+def load(path: str | Path) -> list[Row]:
+    """The rows of a file that `save` wrote.
 
     Raises:
-      ValueError: the file is none that `save` wrote.
+      ValueError: it cannot be read, or holds something else.
     """
+    try:
+        return json.loads(Path(path).read_text())["rows"]
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} holds no rows of a benchmark ({error!r})") from error
+
+
+def ratios(
+    rows: Sequence[Row], before: Sequence[Row], keys: Sequence[str], figure: str
+) -> list[float | None]:
+    """Of each row, `figure` over that of the earlier row with the same `keys`, if there is one."""
 
     def key(row):
         return tuple(row[name] for name in keys)
 
-    try:
-        before = {key(row): row[figure] for row in json.loads(Path(path).read_text())["rows"]}
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} holds no rows of this benchmark ({error!r})") from error
-    return [row[figure] / before[key(row)] if key(row) in before else None for row in rows]
+    earlier = {key(row): row[figure] for row in before}
+    return [row[figure] / earlier[key(row)] if key(row) in earlier else None for row in rows]

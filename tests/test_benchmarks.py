@@ -75,14 +75,16 @@ def test_rows_are_compared_with_the_same_ones(tmp_path):
         return [{"batch": batch, "speed": speed} for batch, speed in enumerate(speeds)]
 
     table.save(tmp_path / "before.json", {"cores": 2}, rows(2.0, 4.0))
-    assert table.ratios(rows(3.0, 3.0, 3.0), tmp_path / "before.json", ["batch"], "speed") == [
-        1.5,
-        0.75,
-        None,
-    ]
+    table.save(tmp_path / "after.json", {"cores": 2}, rows(3.0, 3.0, 3.0))
+    before, after = (table.load(tmp_path / f"{name}.json") for name in ("before", "after"))
+    assert table.ratios(after, before, ["batch"], "speed") == [1.5, 0.75, None]
+
+
+def test_a_file_of_something_else_is_named(tmp_path):
     (tmp_path / "other.json").write_text('{"machine": {}}')
-    with pytest.raises(ValueError, match=r"other\.json"):
-        table.ratios(rows(3.0), tmp_path / "other.json", ["batch"], "speed")
+    for name in ("other", "missing"):
+        with pytest.raises(ValueError, match=rf"{name}\.json"):
+            table.load(tmp_path / f"{name}.json")
 
 
 def test_a_table_is_aligned():
