@@ -1,136 +1,285 @@
-"""Speed of the method beside the official loop in PyTorch: same weights, process and cores.
+"""Speed of the method beside PyTorch: same weights, crops, targets, process and cores or GPU.
 
-    python -m benchmarks.attack [--network NAME] [--batch N] [--iterations N] [--json PATH]
+    python -m benchmarks.attack [--network NAME] [--batch N] [--preset NAME] [--mode MODE]
+        [--dtype NAME] [--devices N] [--no-torch] [--json PATH] [--compare PATH]
 
-Prints seconds per image and iteration (10 targets, no random views, l2 step) of the official loop,
-one image at a time, and of ours with batches of 1 and N; compile time without and with the
-compilation cache; and the peak memory of the process before PyTorch has run. `taskset -c 0,1`
-before it limits the cores. Needs PyTorch: `make parity` installs it.
+One row for each combination; all but the last three may be given several times.
+
+Columns: images times iterations a second; seconds for an image with all iterations of the preset,
+the first embeddings included; operations of the networks for an image and iteration, by XLA's
+count; these a second; as a share of what a large matrix product reaches on the same devices, and of
+what the network's largest layer reaches alone; seconds to compile, without and with the cache of
+compiled programs; peak memory with compilation, in GB: of this process, PyTorch not counted but
+where it makes random weights, or of a GPU since the process began. Last, our speed over PyTorch's,
+which always searches among all targets in every iteration, as the exact mode does:
+
+  official  the authors' way: one image at a time, gradients of the weights that nobody uses
+  tuned     all images at once, without them
+  best      the fastest of `tuned` with channels last, with all gradients in one backward pass, and
+            compiled; on a GPU in bfloat16 where our row is (`best_way` in the JSON says which)
+
+`taskset -c 0,1` before it limits the cores. PyTorch: `make parity` installs it.
 """
 
+import os
+
+# XLA's compiler logs machine features that a cached program does not need as errors.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# PyTorch needs memory of the same GPU.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
 import argparse
+import contextlib
 import dataclasses
-import json
-import resource
+import functools
+import importlib.util
+import itertools
+import sys
 import tempfile
-import time
 
 import jax
-import jax.numpy as jnp
-import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
 
-import weights_convert
-from tipim_jax import networks, people
-from tipim_jax.attack.scan import aligned_faces
-from tipim_jax.method import Surrogate, TipIm, advance, start
-from tipim_jax.photos import YUNET, FaceDetector, read_photo
+from benchmarks import flops, machine, table
+from benchmarks.method import prepared
+from benchmarks.subject import Subject, faces, subject
+from tipim_jax import networks
+from tipim_jax.method import PRESETS, Layout, TipIm
 
-
-@dataclasses.dataclass(frozen=True)
-class Figures:
-    """Times in seconds, memory in GB (10⁹ bytes)."""
-
-    network: str
-    batch: int
-    torch_official: float
-    ours_batch_1: float
-    ours: float
-    ratio: float
-    compile_cold: float
-    compile_cached: float
-    peak_memory: float
-
-    def lines(self) -> str:
-        unit = "s per image and iteration"
-        return (
-            f"{self.network}: official loop in PyTorch    {self.torch_official:8.4f} {unit}\n"
-            f"{self.network}: ours, batch 1               {self.ours_batch_1:8.4f} {unit}\n"
-            f"{self.network}: ours, batch {self.batch:<3}             {self.ours:8.4f} {unit}, "
-            f"{self.ratio:.2f}x\n"
-            f"{self.network}: compilation                 {self.compile_cold:8.1f} s, "
-            f"from the cache {self.compile_cached:.1f} s\n"
-            f"{self.network}: peak memory                 {self.peak_memory:8.2f} GB"
-        )
-
-
-def measure(name: str, batch: int, iterations: int) -> Figures:
-    """One network; `iterations` are timed after one that is not."""
-    crops = _crops(batch + len(people.TARGETS))
-    images, targets = crops[:batch], crops[batch:]
-    with tempfile.TemporaryDirectory() as cache:
-        jax.config.update("jax_compilation_cache_dir", cache)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        cold, _ = _ours(name, images, targets, iterations)
-        jax.clear_caches()
-        cached, ours = _ours(name, images, targets, iterations)
-        _, single = _ours(name, images[:1], targets, iterations)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    official = _official(name, images[:1], targets, iterations)
-    return Figures(name, batch, official, single, ours, official / ours, cold, cached, memory)
-
-
-def _ours(name, images, targets, iterations) -> tuple[float, float]:
-    """Seconds to compile, and per image and iteration."""
-    surrogates = (Surrogate(networks.get(name).embed, weights_convert.load(name)),)
-    settings = dataclasses.replace(TipIm.official(), views=False)
-    keys = jax.vmap(jax.random.key)(jnp.arange(len(images)))
-    problem, state = start(surrogates, images, targets, keys, settings)
-    began = time.perf_counter()
-    run = advance.lower(surrogates, problem, state, settings, iterations).compile()
-    compiled = time.perf_counter() - began
-    jax.block_until_ready(run(surrogates, problem, state, settings))
-    began = time.perf_counter()
-    jax.block_until_ready(run(surrogates, problem, state, settings))
-    return compiled, (time.perf_counter() - began) / iterations / len(images)
-
-
-def _official(name, images, targets, iterations) -> float:
-    import torch
-
-    from tests.parity.torch_networks import load, preprocess
-    from tests.parity.torch_tip_im import official_loop
-
-    module = load(name)
-    image, wanted = (
-        torch.from_numpy(array.transpose(0, 3, 1, 2).copy()) for array in (images, targets)
-    )
-
-    def run(count):
-        official_loop(
-            lambda crops: module(preprocess(name, crops)),
-            image,
-            wanted,
-            iterations=count,
-            planned=100,
-            epsilon=12.0,
-            gamma=0.0,
-            norm="l2",
-        )
-
-    run(1)
-    began = time.perf_counter()
-    run(iterations)
-    return (time.perf_counter() - began) / iterations
-
-
-def _crops(count):
-    detector = FaceDetector(weights_convert.obtain(YUNET))
-    photos = [people.photos(identity)[0] for identity in people.identities()[-count:]]
-    return np.stack([aligned_faces(read_photo(photo).pixels, detector)[0].crop for photo in photos])
+TARGETS = 10
+MODES = {
+    "exact": {},
+    "search-every-5": {"search_every": 5},
+    "nearest": {"target_choice": "nearest"},
+}
+KEYS = ("network", "batch", "preset", "mode", "dtype", "devices")
+COLUMNS = {
+    "network": ("network", ""),
+    "batch": ("batch", ""),
+    "preset": ("preset", ""),
+    "mode": ("mode", ""),
+    "dtype": ("dtype", ""),
+    "devices": ("devices", ""),
+    "speed": ("images·it/s", ".2f"),
+    "seconds_per_image": ("s/image", ".2f"),
+    "gflop": ("GFLOP/image·it", ".2f"),
+    "gflop_per_s": ("GFLOP/s", ".1f"),
+    "of_product": ("of product", ".0%"),
+    "of_layer": ("of layer", ".0%"),
+    "compile": ("compile s", ".1f"),
+    "compile_cached": ("cached s", ".1f"),
+    "memory": ("GB", ".2f"),
+    "over_official": ("/ official", ".2f"),
+    "over_tuned": ("/ tuned", ".2f"),
+    "over_best": ("/ best", ".2f"),
+    "over_stored": ("/ stored", ".3f"),
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--network", choices=networks.names(), default="mobileface")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--iterations", type=int, default=5)
-    parser.add_argument("--json", metavar="PATH", help="also write the figures to this file")
-    options = parser.parse_args()
-    figures = measure(options.network, options.batch, options.iterations)
-    print(figures.lines())
+    options = _options()
+    if options.torch and not importlib.util.find_spec("torch"):
+        sys.exit("PyTorch is not installed: `make parity` installs it, --no-torch leaves it out")
+    try:
+        before = table.load(options.compare) if options.compare else []
+    except ValueError as error:
+        sys.exit(f"--compare: {error}")
+    available = machine.devices(options.devices)
+    counts = options.devices or [len(available)]
+    if max(counts) > len(available):
+        sys.exit(f"--devices {max(counts)}: there are {len(available)}")
+    subjects = {name: subject(name, compared=options.torch) for name in options.network}
+    rows = []
+    for name, batch, preset, dtype, mode, count in itertools.product(
+        options.network, options.batch, options.preset, options.dtype, options.mode, counts
+    ):
+        key = dict(zip(KEYS, (name, batch, preset, mode, dtype, count), strict=True))
+        if batch % count:
+            print(f"left out: {batch} images do not divide among {count} devices", file=sys.stderr)
+            continue
+        _say(" ".join(map(str, key.values())))
+        settings = dataclasses.replace(PRESETS[preset](), **MODES[mode])
+        on = tuple(available[:count])
+        rows.append(key | _ours(subjects[name], batch, dtype, settings, on, options))
+    if options.torch:
+        for (name, batch, preset, dtype), group in _grouped(rows):
+            _say(f"PyTorch: {name} {batch} {preset} {dtype}")
+            theirs = _torch(subjects[name], batch, dtype, PRESETS[preset](), options)
+            for row in group:
+                row |= theirs
+                row |= {f"over_{way}": row["speed"] / theirs[way] for way in _TORCH}
+    if options.compare:
+        for row, ratio in zip(rows, table.ratios(rows, before, KEYS, "speed"), strict=True):
+            row["over_stored"] = ratio
+    shown = {name: column for name, column in COLUMNS.items() if rows and name in rows[0]}
+    print(table.text(rows, shown))
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump(dataclasses.asdict(figures), file, indent=1)
+        table.save(options.json, machine.describe(), rows)
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+
+    def several(flag, default, **kind):
+        parser.add_argument(flag, action="append", help=f"default: {default}", **kind)
+
+    several("--network", "mobileface", choices=networks.names())
+    several("--batch", "8", type=int)
+    several("--preset", "official", choices=PRESETS)
+    several("--mode", "all", choices=MODES)
+    several("--dtype", "float32", choices=machine.PRECISIONS)
+    several("--devices", "all GPUs, or one for each core", type=int)
+    parser.add_argument("--iterations", type=int, default=5, help="in a turn (default: 5)")
+    parser.add_argument("--turns", type=int, default=3, help="the best counts (default: 3)")
+    parser.add_argument("--no-torch", dest="torch", action="store_false", help="ours alone")
+    parser.add_argument(
+        "--no-torch-compile",
+        dest="torch_compile",
+        action="store_false",
+        help="leave PyTorch's compiler out, which takes minutes on a CPU",
+    )
+    parser.add_argument("--json", metavar="PATH", help="also write the figures to this file")
+    parser.add_argument("--compare", metavar="PATH", help="show speeds over those in this file")
+    options = parser.parse_args()
+    options.network = options.network or ["mobileface"]
+    options.batch = options.batch or [8]
+    options.preset = options.preset or ["official"]
+    options.mode = options.mode or list(MODES)
+    options.dtype = options.dtype or ["float32"]
+    options.devices = options.devices or []
+    return options
+
+
+def _say(what):
+    print(f"{what} …", file=sys.stderr, flush=True)
+
+
+def _grouped(rows):
+    """Rows that PyTorch does the same work for."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(
+            tuple(row[k] for k in ("network", "batch", "preset", "dtype")), []
+        ).append(row)
+    return groups.items()
+
+
+def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict[str, object]:
+    """Our figures of a row, beside its keys."""
+    images, targets = faces(batch, TARGETS)
+    layout = Layout.choose(batch, TARGETS, on)
+    surrogate = measured.surrogate(dtype)
+    # As many iterations as have their share of searches.
+    count = -(-options.iterations // settings.search_every) * settings.search_every
+
+    def prepare():
+        return prepared((surrogate,), images, targets, settings, layout)
+
+    def first():
+        prepare()(count)
+
+    machine.forget_peak_memory()
+    with _empty_cache():
+        cold = machine.seconds_of(first)
+        jax.clear_caches()
+        cached = machine.seconds_of(first)
+        run = prepare()
+        starting, turn = machine.race([prepare, lambda: run(count)], 0, options.turns)
+        memory = machine.peak_memory(on)
+    step = turn / count
+    work = flops.of_iteration(flops.passes(measured.name), settings, TARGETS)
+    reached = work * batch / step / 1e9
+    return {
+        "speed": batch / step,
+        "seconds_per_image": (starting + settings.iterations * step) / batch,
+        "gflop": work / 1e9,
+        "gflop_per_s": reached,
+        "of_product": reached / _product_speed(dtype, on),
+        "of_layer": reached / _layer_speed(measured.name, dtype, layout),
+        "compile": cold - starting - turn,
+        "compile_cached": cached - starting - turn,
+        "memory": memory,
+        "random_weights": measured.random,
+    }
+
+
+_product_speed = functools.cache(machine.product_speed)
+
+
+@functools.cache
+def _layer_speed(name, dtype, layout):
+    """GFLOP/s of the largest layer, for as many images as the method takes through it at once."""
+    layer = flops.largest_layer(name, dtype, layout.images * layout.targets)
+    return machine.speed(layer.run, layer.arguments(), layer.flops, layout.devices)
+
+
+@contextlib.contextmanager
+def _empty_cache():
+    """Nothing is compiled, here or on disk; what is from now on goes to a place of its own."""
+    jax.clear_caches()
+    before = jax.config.jax_compilation_cache_dir
+    with tempfile.TemporaryDirectory() as folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        compilation_cache.reset_cache()
+        yield
+        jax.config.update("jax_compilation_cache_dir", before)
+        compilation_cache.reset_cache()
+
+
+_TORCH = ("official", "tuned", "best")
+
+
+def _torch(measured: Subject, batch, dtype, settings: TipIm, options) -> dict[str, object]:
+    """Images times iterations a second of each way in PyTorch, and which the best one is."""
+    import torch
+
+    from benchmarks import torch_loops
+
+    on_gpu = jax.default_backend() == "gpu"
+    if on_gpu and not torch.cuda.is_available():
+        sys.exit("this PyTorch finds no GPU, JAX does; --no-torch leaves it out")
+    device = "cuda" if on_gpu else "cpu"
+    torch.set_num_threads(machine.cores())
+    _, _, tf32 = machine.PRECISIONS[dtype]
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cudnn.benchmark = True
+    images, targets = (
+        torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).to(device)
+        for crops in faces(batch, TARGETS)
+    )
+
+    def speed(loop, images):
+        def run(count):
+            loop(images, targets, settings, count)
+            if on_gpu:
+                torch.cuda.synchronize()
+
+        run(1)
+        (turn,) = machine.race([lambda: run(options.iterations)], 0, options.turns)
+        return options.iterations * len(images) / turn
+
+    def network(bfloat16=False):
+        return torch_loops.Network(measured.name, measured.module(), bfloat16=bfloat16).to(device)
+
+    ways = {"tuned": speed(torch_loops.tuned(network()), images)}
+    for way, loop in torch_loops.BEST.items():
+        if way == "compiled" and not options.torch_compile:
+            continue
+        try:
+            ways[way] = speed(loop(network(bfloat16=on_gpu and dtype == "bfloat16")), images)
+        except Exception as error:  # of whatever kind: the compiler's depend on the machine
+            if way != "compiled":
+                raise
+            print(f"PyTorch's compiler does not work here: {error!r:.200}", file=sys.stderr)
+    best = max(ways, key=ways.get)
+    return {
+        "official": speed(torch_loops.official(network()), images[:1]),
+        "tuned": ways["tuned"],
+        "best": ways[best],
+        "best_way": best,
+        "ways": ways,
+    }
 
 
 if __name__ == "__main__":

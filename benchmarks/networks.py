@@ -22,7 +22,6 @@ import copy
 import json
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
@@ -30,9 +29,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.machine import PRECISIONS, product_speed, race
+from benchmarks.subject import embed, subject
 from tipim_jax import networks
-from tipim_jax.origin import Download
-from weights_convert import ConversionError, is_cached, load
 
 try:
     import torch
@@ -44,12 +43,6 @@ except ImportError as error:
 
 COTANGENTS = 10
 IMAGES = 4  # at least, in a turn
-# Precision -> (JAX's name for that of products, dtype of the network, whether PyTorch takes TF32).
-PRECISIONS = {
-    "float32": ("highest", "float32", False),
-    "tf32": ("tensorfloat32", "float32", True),
-    "bfloat16": ("default", "bfloat16", False),
-}
 
 
 @dataclass(frozen=True)
@@ -91,12 +84,13 @@ def main() -> None:
     torch.set_num_threads(options.cores)
     on_gpu = jax.default_backend() == "gpu"
     precisions = list(PRECISIONS) if on_gpu else ["float32"]
-    peaks = {precision: _peak(precision) for precision in precisions}
+    peaks = {precision: product_speed(precision, jax.local_devices()) for precision in precisions}
     for precision, peak in peaks.items():
         print(f"peak in {precision}: {peak:.0f} GFLOP/s (matrix product)", flush=True)
     results = []
     for name in options.names or networks.names():
-        module, variables = _weights(name)
+        measured = subject(name, compared=True)
+        module, variables = measured.module(), measured.variables
         for batch in (1, 16):
             for precision in precisions:
                 for result in _measure(
@@ -107,29 +101,6 @@ def main() -> None:
     if options.json:
         with open(options.json, "w") as file:
             json.dump([asdict(result) for result in results], file, indent=1)
-
-
-def _weights(name: str):
-    """The module in PyTorch and the variables here, of the same weights."""
-    network = networks.get(name)
-    fetched = network.weights is not None and not isinstance(network.weights, Download)
-    if fetched or is_cached(network):
-        try:
-            return torch_networks.load(name), jax.device_put(load(name))
-        except ConversionError as error:
-            print(f"{name}: random weights ({error})", file=sys.stderr)
-    module = torch_networks.build(name)
-    return module, jax.device_put(torch_networks.converted(name, module.state_dict()))
-
-
-def _peak(precision: str) -> float:
-    """GFLOP/s of a large matrix product."""
-    side = 8192 if jax.default_backend() == "gpu" else 2048
-    product, dtype, _ = PRECISIONS[precision]
-    a = jnp.asarray(np.random.default_rng(0).normal(size=(side, side)), dtype)
-    multiply = jax.jit(lambda a: jnp.matmul(a, a, precision=product))
-    best = _race([lambda: multiply(a).block_until_ready()], 2.0)[0]
-    return 2 * side**3 / best / 1e9
 
 
 def _measure(name, module, variables, batch, precision, peak, options) -> Iterator[Result]:
@@ -146,7 +117,7 @@ def _measure(name, module, variables, batch, precision, peak, options) -> Iterat
         rivals = theirs[case]
         with FlopCounterMode(display=False) as counter:
             rivals[0]()
-        times = (best / count * 1e3 for best in _race([run, *rivals], options.seconds))
+        times = (best / count * 1e3 for best in race([run, *rivals], options.seconds))
         mine, default, channels_last = times
         mflop = counter.get_total_flops() / count / 1e6
         yield Result(
@@ -164,21 +135,14 @@ def _measure(name, module, variables, batch, precision, peak, options) -> Iterat
 
 
 def _jax_cases(name, variables, images, cotangents, precision):
-    network = networks.get(name)
-    product, dtype, _ = PRECISIONS[precision]
-
-    def embed(variables, x):
-        with jax.default_matmul_precision(product):
-            return network.embed(variables, x, dtype=jnp.dtype(dtype))
-
     @jax.jit
     def forward(variables, batches):
-        return jax.lax.map(lambda images: embed(variables, images), batches)
+        return jax.lax.map(lambda images: embed(name, precision, variables, images), batches)
 
     @jax.jit
     def gradients(variables, batches, cotangents):
         def one_batch(images):
-            _, pullback = jax.vjp(lambda x: embed(variables, x), images)
+            _, pullback = jax.vjp(lambda x: embed(name, precision, variables, x), images)
             return jax.vmap(pullback)(cotangents)
 
         return jax.lax.map(one_batch, batches)
@@ -233,22 +197,6 @@ def _torch_cases(name, module, images, cotangents, precision):
             lambda run=gradients: run(COTANGENTS)
         )
     return cases
-
-
-def _race(runs: list[Callable[[], object]], seconds: float) -> list[float]:
-    """Best time of each, in seconds, when they take turns for about `seconds` in all."""
-    best = [float("inf")] * len(runs)
-    for run in runs:
-        run()  # compiles, warms caches
-    end = time.perf_counter() + seconds
-    turns = 0
-    while turns < 3 or time.perf_counter() < end:
-        for index, run in enumerate(runs):
-            start = time.perf_counter()
-            run()
-            best[index] = min(best[index], time.perf_counter() - start)
-        turns += 1
-    return best
 
 
 if __name__ == "__main__":

@@ -97,8 +97,12 @@ def preprocess(name: str, images: torch.Tensor) -> torch.Tensor:
     height, width = network.input_size
     top, left, bottom, right = network.region
     if (height, width) != (112, 112) or network.region != (0, 0, 112, 112):
-        rows = (torch.arange(height, dtype=images.dtype) + 0.5) * ((bottom - top) / height) + top
-        columns = (torch.arange(width, dtype=images.dtype) + 0.5) * ((right - left) / width) + left
+        rows, columns = (
+            (torch.arange(pixels, dtype=images.dtype, device=images.device) + 0.5)
+            * ((last - first) / pixels)
+            + first
+            for pixels, first, last in ((height, top, bottom), (width, left, right))
+        )
         y, x = torch.meshgrid(rows * 2 / 112 - 1, columns * 2 / 112 - 1, indexing="ij")
         grid = torch.stack([x, y], dim=-1).expand(len(images), -1, -1, -1)
         images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
@@ -113,7 +117,7 @@ def preprocess(name: str, images: torch.Tensor) -> torch.Tensor:
         flat = images.flatten(1)
         mean, std = flat.mean(1), flat.std(1, correction=0).clamp(min=flat.shape[1] ** -0.5)
         return (images - mean.view(-1, 1, 1, 1)) / std.view(-1, 1, 1, 1)
-    mean, std = (torch.tensor(v, dtype=images.dtype) for v in (network.mean, network.std))
+    mean, std = (images.new_tensor(v) for v in (network.mean, network.std))
     return (images - mean.view(1, -1, 1, 1)) / std.view(1, -1, 1, 1)
 
 

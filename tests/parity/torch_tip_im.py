@@ -8,6 +8,7 @@ left out. `dtype` is that of the images.
 import math
 
 import torch
+import torch.nn.functional as F
 
 SIGMAS = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 5, 10, 15, 20, 25, 30, 35, 100, 1e3, 1e4, 1e5, 1e6]
 
@@ -26,6 +27,15 @@ def mmd(protected, original):
 def embed(network, images):
     raw = network(images)
     return raw / torch.sqrt((raw**2).sum(1, keepdim=True) + 1e-5)
+
+
+def view(images, matrices):
+    """Looks at images [N, 3, H, W] through two affine maps each, matrices [N, 2, 2, 3]."""
+    for matrix in matrices.unbind(1):
+        grid = F.affine_grid(matrix, images.shape, align_corners=False)
+        whole = F.grid_sample(torch.ones_like(images), grid, align_corners=False)
+        images = F.grid_sample(images, grid, align_corners=False) * (whole >= 0.9999)
+    return images
 
 
 def official_loop(network, image, targets, *, iterations, planned, epsilon, gamma, norm):

@@ -1,0 +1,102 @@
+"""The machine that a benchmark runs on: its devices, its speed, and how time and memory are taken.
+
+Speeds are in GFLOP/s, memory in GB (10⁹ bytes). Whatever else a machine does can only slow a
+benchmark down, so the best of several turns counts throughout.
+"""
+
+import os
+import resource
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+# Precision -> (JAX's name for that of products, dtype of the network, whether PyTorch takes TF32).
+PRECISIONS = {
+    "float32": ("highest", "float32", False),
+    "tf32": ("tensorfloat32", "float32", True),
+    "bfloat16": ("default", "bfloat16", True),
+}
+
+
+def cores() -> int:
+    """Of the CPU, those that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def devices(wanted: Sequence[int] = ()) -> list[jax.Device]:
+    """All local devices; of a CPU as many as the largest of `wanted`, or else one for each core.
+
+    Call it before JAX computes anything: the number of a CPU's devices cannot change afterwards.
+    """
+    jax.config.update("jax_num_cpu_devices", max(wanted, default=cores()))
+    return jax.local_devices()
+
+
+def describe() -> dict[str, object]:
+    """What figures depend on beside the code."""
+    return {
+        "device": jax.local_devices()[0].device_kind,
+        "devices": len(jax.local_devices()),
+        "cores": cores(),
+        "jax": jax.__version__,
+    }
+
+
+def race(runs: Sequence[Callable[[], object]], seconds: float, turns: int = 3) -> list[float]:
+    """Seconds of each run's best turn, of `turns` or more that take `seconds` in all."""
+    best = [float("inf")] * len(runs)
+    for run in runs:
+        run()  # compiles, warms caches
+    end = time.perf_counter() + seconds
+    done = 0
+    while done < turns or time.perf_counter() < end:
+        for index, run in enumerate(runs):
+            best[index] = min(best[index], seconds_of(run))
+        done += 1
+    return best
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    """How long one call takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def product_speed(precision: str, on: Sequence[jax.Device]) -> float:
+    """GFLOP/s of a large matrix product on each of the devices at once, all together."""
+    side = 8192 if on[0].platform == "gpu" else 2048
+    product, dtype, _ = PRECISIONS[precision]
+    a = jnp.asarray(np.random.default_rng(0).normal(size=(side, side)), dtype)
+    return speed(lambda a, b: jnp.matmul(a, b, precision=product), (a, a), 2 * side**3, on)
+
+
+def speed(function: Callable, arguments: tuple, flops: float, on: Sequence[jax.Device]) -> float:
+    """GFLOP/s of a function of `flops` operations on each of the devices at once, all together."""
+    on_all = jax.pmap(function, devices=on)
+    copy = jax.pmap(lambda _, arrays: arrays, in_axes=(0, None), devices=on)
+    copies = copy(np.zeros(len(on)), arguments)
+    (best,) = race([lambda: jax.block_until_ready(on_all(*copies))], 1.0)
+    return flops * len(on) / best / 1e9
+
+
+def forget_peak_memory() -> None:
+    """Starts the high-water mark of `peak_memory` anew where the system can (Linux; no GPU)."""
+    mark = Path("/proc/self/clear_refs")
+    if mark.exists():
+        mark.write_text("5")
+
+
+def peak_memory(on: Sequence[jax.Device]) -> float:
+    """High-water mark in GB: of the fullest GPU since the process began, or of the process."""
+    if on[0].platform != "cpu":
+        return max(device.memory_stats()["peak_bytes_in_use"] for device in on) / 1e9
+    status = Path("/proc/self/status")
+    if status.exists():
+        mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(mark.split()[1]) * 1024 / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
