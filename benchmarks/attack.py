@@ -167,8 +167,8 @@ def _grouped(rows):
 def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict[str, object]:
     """Our figures of a row, beside its keys."""
     images, targets = faces(batch, TARGETS)
-    layout = Layout.choose(batch, TARGETS, on)
     surrogate = measured.surrogate(dtype)
+    layout = Layout.choose((surrogate,), images, TARGETS, on)
     # As many iterations as have their share of searches.
     count = -(-options.iterations // settings.search_every) * settings.search_every
 

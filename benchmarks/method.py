@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tipim_jax.method import Layout, Surrogate, TipIm, advance, start
-from tipim_jax.method.layout import replicate
 
 
 def prepared(
@@ -19,7 +18,7 @@ def prepared(
 ) -> Callable[[int], None]:
     """A function that does so many more iterations and waits for them."""
     keys = jax.vmap(jax.random.key)(jnp.arange(len(images)))
-    surrogates = replicate(tuple(surrogates), layout)  # once, not in every call
+    surrogates = layout.replicate(tuple(surrogates))  # once, not in every call
     problem, state = start(surrogates, images, targets, keys, settings, layout=layout)
     jax.block_until_ready(state)
 

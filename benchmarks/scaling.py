@@ -94,8 +94,8 @@ def _along(axis, measured, available, options) -> Iterator[dict[str, object]]:
             work["batch"] = IMAGES_PER_DEVICE * sizes[-1]
             devices = available[:size]
         images, targets = faces(work["batch"], work["targets"])
-        layout = Layout.choose(work["batch"], work["targets"], devices)
         surrogates = [measured.surrogate("float32")] * work["surrogates"]
+        layout = Layout.choose(surrogates, images, work["targets"], devices)
         run = prepared(surrogates, images, targets, TipIm.official(), layout)
         (seconds,) = machine.race([lambda: run(work["iterations"])], 0, options.turns)  # noqa: B023
         before = {

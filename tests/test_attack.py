@@ -362,7 +362,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     [
         ("epsilon = 8", "epsilon is no setting"),
         ("[method]\nepsilon = 'much'", r"epsilon is 'much'; expected a value of type float"),
-        ("preset = 'best'", "preset is 'best'; expected one of official, paper, reproduction"),
+        ("preset = 'best'", "preset is 'best'; expected one of economical, official, paper"),
         ("= 3", "is no TOML"),
         ("[method]\nnorm = 'l7'", "norm is 'l7'"),
         ("surrogate = ['facenoet']", "facenoet"),

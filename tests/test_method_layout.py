@@ -59,7 +59,7 @@ def _cases():
     settings = TipIm(iterations=4)
     for name, change in {
         "alone": {"search_every": 2},
-        "mmd": {"gamma": 0.5, "mmd_group_size": 11},
+        "mmd": {"gamma": 5.0, "mmd_group_size": 11},
     }.items():
         yield (
             name,

@@ -3,6 +3,10 @@
 import contextlib
 import os
 
+# XLA's compiler logs machine features that a cached program does not need as errors. It listens to
+# this only until it is imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 # A CPU's cores as devices: XLA shares one image's work badly among them. More than these would
 # hold more copies of the weights than they are worth.
 _MOST_CPU_DEVICES = 8
@@ -17,8 +21,6 @@ def configure() -> None:
     Raises:
       ConversionError: the cache cannot be made.
     """
-    # XLA's compiler logs machine features that a cached program does not need as errors.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Imported here: a command that only says how it is used need not wait for JAX.
     import jax
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from tipim_jax.attack.settings import Attack, parse
 from tipim_jax.configuration import SettingsError
+from tipim_jax.runtime import configure
 
 if TYPE_CHECKING:
     from tipim_jax.report import Results
@@ -34,7 +35,6 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     from tipim_jax.attack.run import run
     from tipim_jax.attack.save import Stopped
     from tipim_jax.photos import NO_FACE, PhotoError
-    from tipim_jax.runtime import configure
     from tipim_jax.share import join
 
     try:

@@ -14,6 +14,7 @@ from tipim_jax.networks import DEFAULT_RECOGNISERS
 from tipim_jax.tip_im import PRESETS, TipIm
 
 DEFAULT_SURROGATES = ("mobileface", "sface")
+DEFAULT_PRESET = "economical"
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
 PresetName = tyro.extras.literal_type_from_choices(PRESETS)
@@ -84,7 +85,7 @@ class Attack:
     gallery: Annotated[
         Path | None, _unset("the bundled people and the given photos themselves")
     ] = None
-    preset: PresetName = "official"
+    preset: PresetName = DEFAULT_PRESET
     config: Annotated[Path | None, _unset("none", "FILE")] = None
     batch_size: int = 8
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -95,7 +96,7 @@ class Attack:
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None
     process_id: Annotated[int | None, _unset("0", "N")] = None
-    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=TipIm.official)
+    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=PRESETS[DEFAULT_PRESET])
 
     @property
     def surrogates(self) -> tuple[str, ...]:
@@ -115,7 +116,7 @@ def parse(arguments: list[str]) -> Attack:
       SettingsError: a configuration file that cannot be read, or a value out of its range.
     """
     # The preset and the file give the defaults that --help shows and that the flags replace.
-    first = {"preset": "official", "config": None}
+    first = {"preset": DEFAULT_PRESET, "config": None}
     for name in first:
         for position, argument in enumerate(arguments):
             if argument == f"--{name}" and position + 1 < len(arguments):
@@ -173,7 +174,7 @@ def read_config(path: Path) -> Attack:
         table = read_toml(path)
     except SettingsError as error:
         raise SettingsError(f"--config {error}") from None
-    preset = table.get("preset", "official")
+    preset = table.get("preset", DEFAULT_PRESET)
     if preset not in PRESETS:
         raise SettingsError(f"{path}: preset is {preset!r}; expected one of {', '.join(PRESETS)}")
     method = fill(PRESETS[preset](), table.pop("method", {}), f"{path}: [method] ")

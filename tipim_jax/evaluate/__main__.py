@@ -6,6 +6,7 @@ from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.evaluate.settings import Evaluate, parse
+from tipim_jax.runtime import configure
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +26,6 @@ def _judge(settings: Evaluate, errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
     from tipim_jax.evaluate.run import SHOWN, run
-    from tipim_jax.runtime import configure
     from tipim_jax.trial.tables import text_tables
 
     try:

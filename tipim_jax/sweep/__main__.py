@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
+from tipim_jax.runtime import configure
 from tipim_jax.sweep.settings import Overrides, read_sweep
 
 _EXAMPLES = """\
@@ -106,7 +107,6 @@ def _sweep(command: Command, errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
     from tipim_jax.progress import Bars
-    from tipim_jax.runtime import configure
     from tipim_jax.share import join
     from tipim_jax.sweep.data import load_trial
     from tipim_jax.sweep.outcome import write_outcome
