@@ -1,4 +1,4 @@
-# make demo    protects the bundled people, with few iterations, and writes out/demo/report.html
+# make demo    protects the bundled people and writes out/demo/report.html
 # make test    runs the tests
 # make reproduce  makes the figures of the reproduction on the bundled people, with few iterations
 # make parity  runs the comparisons with PyTorch, which it installs
@@ -12,7 +12,7 @@ DEMO ?= out/demo
 .PHONY: demo test parity reproduce lint clean
 
 demo: .venv/installed
-	$(BIN)/python -m tipim_jax.attack --output $(DEMO) --iterations 15
+	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest

@@ -85,14 +85,15 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"--compare: {error}")
     available = machine.devices(options.devices)
-    counts = options.devices or [len(available)]
-    if max(counts) > len(available):
-        sys.exit(f"--devices {max(counts)}: there are {len(available)}")
+    if max(options.devices, default=0) > len(available):
+        sys.exit(f"--devices {max(options.devices)}: there are {len(available)}")
     subjects = {name: subject(name, compared=options.torch) for name in options.network}
     rows = []
-    for name, batch, preset, dtype, mode, count in itertools.product(
-        options.network, options.batch, options.preset, options.dtype, options.mode, counts
-    ):
+    grid = (options.network, options.batch, options.preset, options.dtype, options.mode)
+    for *combined, count in itertools.product(*grid, options.devices or [None]):
+        name, batch, preset, dtype, mode = combined
+        if count is None:
+            count = max(n for n in range(1, len(available) + 1) if batch % n == 0)
         key = dict(zip(KEYS, (name, batch, preset, mode, dtype, count), strict=True))
         if batch % count:
             print(f"left out: {batch} images do not divide among {count} devices", file=sys.stderr)
@@ -128,7 +129,7 @@ def _options():
     several("--preset", "official", choices=PRESETS)
     several("--mode", "all", choices=MODES)
     several("--dtype", "float32", choices=machine.PRECISIONS)
-    several("--devices", "all GPUs, or one for each core", type=int)
+    several("--devices", "as many as divide the batch", type=int)
     parser.add_argument("--iterations", type=int, default=5, help="in a turn (default: 5)")
     parser.add_argument("--turns", type=int, default=3, help="the best counts (default: 3)")
     parser.add_argument("--no-torch", dest="torch", action="store_false", help="ours alone")

@@ -429,7 +429,7 @@ def test_two_processes_write_the_bytes_that_one_writes(album, small_gallery, tmp
 @pytest.mark.slow
 def test_the_demonstration_protects_from_its_surrogates(tmp_path):
     """What `make demo` shows: the networks know every clean face, the surrogates none after."""
-    assert attack("--output", tmp_path, "--iterations", "15")[0] == 0
+    assert attack("--output", tmp_path)[0] == 0
     results = results_in(tmp_path)
     assert len(results.photos) == 60
     for recogniser in results.recognisers:
