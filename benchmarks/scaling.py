@@ -68,16 +68,15 @@ def main() -> None:
     for axis in options.axis or SIZES:
         found = list(_along(axis, measured, available, options))
         rows += found
+        print(table.text(found, COLUMNS))
         if len(found) > 1:
             exponents[axis] = exponent(
                 *zip(*((r["size"], r["seconds"]) for r in found), strict=True)
             )
-    print(table.text(rows, COLUMNS))
-    for axis, power in exponents.items():
-        print(f"seconds ~ {axis}^{power:.2f}")
-    if options.json:
-        about = machine.describe() | {"network": options.network, "exponents": exponents}
-        table.save(options.json, about, rows)
+            print(f"seconds ~ {axis}^{exponents[axis]:.2f}", flush=True)
+        if options.json:  # after each axis: a run may be stopped
+            about = machine.describe() | {"network": options.network, "exponents": exponents}
+            table.save(options.json, about, rows)
 
 
 def _along(axis, measured, available, options) -> Iterator[dict[str, object]]:
