@@ -126,7 +126,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
             bars,
         )
     seconds = {"total": time.perf_counter() - began} | seconds
-    work = {"dtype": _dtype(settings), "layout": str(saved.layout or "nothing to do")}
+    work = {"dtype": _dtype(settings), "layout": str(saved.layout)}
     missed = [saved.missed[source] for source in sources if source in saved.missed]
     found = results(settings, command, targets, measured, missed, seconds, work)
     page = report(found, measured.pictures, target_pictures)

@@ -43,15 +43,15 @@ class Saved:
       seconds: what that took, compilation included, from when the first batch's faces were found.
       waiting: the seconds of these in which the device had nothing to do, as faces were not found
         or photos not written yet.
-      layout: how the work was laid out; None where there was none.
+      layout: how the work was laid out.
     """
 
     photos: dict[Path, ScannedPhoto]
     missed: dict[Path, NotProtected]
-    faces: int = 0
-    seconds: float = 0.0
-    waiting: float = 0.0
-    layout: Layout | None = None
+    faces: int
+    seconds: float
+    waiting: float
+    layout: Layout
 
 
 def save_protected(
@@ -99,7 +99,7 @@ def save_protected(
     with_faces = found()
     first, size = _first_batch(with_faces, missed, len(plan.to_do), settings)
     batch_of = jax.ShapeDtypeStruct((size, SIZE, SIZE, 3), np.float32)
-    layout = Layout.choose(surrogates, batch_of, len(targets.crops)) if first else None
+    layout = Layout.choose(surrogates, batch_of, len(targets.crops))
     waits.seconds = 0.0  # what there was to wait for until now came before the attack
     began = time.perf_counter()
     faces = 0
