@@ -166,15 +166,19 @@ def test_what_cannot_work_is_refused_in_one_line(change, arguments, message, tmp
 def test_killed_ten_times_it_ends_with_the_same_rows(swept, tmp_path):
     moments = random.Random(0)
     killed = 0
+    longer = ("--iterations", "60")
     for _ in range(10):
-        process = subprocess.Popen(command(swept, tmp_path / "out"), stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command(swept, tmp_path / "out", *longer), stderr=subprocess.DEVNULL
+        )
         time.sleep(moments.uniform(3, 14))
         killed += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert killed >= 3
-    subprocess.run(command(swept, tmp_path / "out"), check=True, capture_output=True)
-    assert contents(tmp_path / "out") == contents(swept / "out")
+    for name in ("out", "never killed"):
+        subprocess.run(command(swept, tmp_path / name, *longer), check=True, capture_output=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "never killed")
 
 
 @pytest.mark.slow

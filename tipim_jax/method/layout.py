@@ -131,9 +131,27 @@ def _greatest_divisor(number: int, limit: int) -> int:
 
 def in_pieces(function: Callable, inputs: Any, at_once: int) -> Any:
     """vmap of a function over arrays' first axis, of so many at once."""
-    if at_once >= len(jax.tree.leaves(inputs)[0]):
+    count = len(jax.tree.leaves(inputs)[0])
+    if at_once == 1:
+        return _one_by_one(function, inputs, count)
+    if at_once >= count:
         return jax.vmap(function)(inputs)
-    return jax.lax.map(function, inputs, batch_size=None if at_once == 1 else at_once)
+    return jax.lax.map(function, inputs, batch_size=at_once)
+
+
+def _one_by_one(function, inputs, count):
+    """In a loop of which XLA does not know that it may be over after one: it would round otherwise.
+
+    So an image is the same to the last byte whatever the batch, and the share of a device, are.
+    """
+
+    def take(number, found):
+        one = function(jax.tree.map(lambda array: array[number], inputs))
+        return jax.tree.map(lambda array, value: array.at[number].set(value), found, one)
+
+    shapes = jax.eval_shape(function, jax.tree.map(lambda array: array[0], inputs))
+    nothing = jax.tree.map(lambda s: jnp.zeros((count, *s.shape), s.dtype), shapes)
+    return jax.lax.fori_loop(0, jax.lax.optimization_barrier(jnp.int32(count)), take, nothing)
 
 
 def over_devices(function: Callable, layout: Layout, same: Any, batches: Any, out_axes: Any = 0):
