@@ -123,6 +123,7 @@ def iterate(
         chosen = [known[target][None] for known in problem.target_embeddings]
         gradient = seen.identity_gradients(chosen, 1)[0]
         protected, momentum = move(gradient + mmd_gradient)
+    target = target.astype(state.target.dtype)
     return State(protected, momentum, target, state.iteration + 1), Choice(target, gain)
 
 
