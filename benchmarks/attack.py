@@ -44,6 +44,7 @@ from benchmarks import flops, machine, table
 from benchmarks.method import prepared
 from benchmarks.subject import Subject, faces, subject
 from tipim_jax import networks
+from tipim_jax.divisors import greatest_divisor
 from tipim_jax.method import PRESETS, Layout, TipIm
 
 TARGETS = 10
@@ -93,7 +94,7 @@ def main() -> None:
     for *combined, count in itertools.product(*grid, options.devices or [None]):
         name, batch, preset, dtype, mode = combined
         if count is None:
-            count = max(n for n in range(1, len(available) + 1) if batch % n == 0)
+            count = greatest_divisor(batch, len(available))
         key = dict(zip(KEYS, (name, batch, preset, mode, dtype, count), strict=True))
         if batch % count:
             print(f"left out: {batch} images do not divide among {count} devices", file=sys.stderr)

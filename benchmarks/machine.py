@@ -4,7 +4,6 @@ Speeds are in GFLOP/s, memory in GB (10⁹ bytes). Whatever else a machine does 
 benchmark down, so the best of several turns counts throughout.
 """
 
-import os
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -14,17 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tipim_jax.runtime import cores
+
 # Precision -> (JAX's name for that of products, dtype of the network, whether PyTorch takes TF32).
 PRECISIONS = {
     "float32": ("highest", "float32", False),
     "tf32": ("tensorfloat32", "float32", True),
     "bfloat16": ("default", "bfloat16", True),
 }
-
-
-def cores() -> int:
-    """Of the CPU, those that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def devices(wanted: Sequence[int] = ()) -> list[jax.Device]:

@@ -57,7 +57,7 @@ def subject(name: str, *, compared: bool) -> Subject:
     fetched = network.weights is not None and not isinstance(network.weights, Download)
     if fetched or weights_convert.is_cached(network):
         try:
-            return Subject(name, jax.device_put(weights_convert.load(name)), random=False)
+            return Subject(name, weights_convert.load(name), random=False)
         except weights_convert.ConversionError as error:
             print(f"{name}: random weights ({error})", file=sys.stderr)
     if not compared:

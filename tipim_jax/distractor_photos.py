@@ -1,6 +1,5 @@
 """From the photos that `--distractor-photos` names to strangers in the gallery."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import FaceSet, NewFaces, PhotoFolder
 from tipim_jax.photos import LfwError, PhotoError
 from tipim_jax.progress import Bars
+from tipim_jax.runtime import cores
 from tipim_jax.trial import Strangers
 
 _SHOWN = 20  # photos that are left out
@@ -38,7 +38,7 @@ def load_strangers(
     try:
         photos = FaceSet.lfw(place) if place.is_file() else PhotoFolder.of(place)
         count = len(photos.photos)
-        workers = min(len(os.sched_getaffinity(0)) - 1, count // _WORTH_A_PROCESS)
+        workers = min(cores() - 1, count // _WORTH_A_PROCESS)
         advance = bars.add("aligning distractors", count, "photos")
         known = tuple(known)
         first = NewFaces(photos, known, ready=ready, workers=workers, advance=advance)

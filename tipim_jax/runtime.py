@@ -30,11 +30,11 @@ def configure() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with contextlib.suppress(RuntimeError):  # it has looked for them
-            jax.config.update("jax_num_cpu_devices", min(_cores(), _MOST_CPU_DEVICES))
+            jax.config.update("jax_num_cpu_devices", min(cores(), _MOST_CPU_DEVICES))
 
 
-def _cores() -> int:
-    """That this process may use."""
+def cores() -> int:
+    """Of the CPU, those that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

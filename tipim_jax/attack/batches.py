@@ -8,11 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, start
-
-# Iterations between two looks at the clock: few enough for a bar that moves and for Ctrl-C, many
-# enough that the program hardly ever returns to the host.
-_MOST_ITERATIONS_A_CALL = 5
+from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, iterations_a_call, start
 
 
 def masks(
@@ -36,9 +32,7 @@ def masks(
         photos nor the batch changes a mask.
       progress: called with the share of the batch's work just done.
     """
-    chunk = max(
-        count for count in range(1, _MOST_ITERATIONS_A_CALL + 1) if settings.iterations % count == 0
-    )
+    chunk = iterations_a_call(settings.iterations)
     crops = iter(crops)
     surrogates, targets = layout.replicate((surrogates, targets))
     while faces := list(itertools.islice(crops, size)):

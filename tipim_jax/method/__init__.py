@@ -1,6 +1,6 @@
 """TIP-IM itself: arrays and functions; no files, no names of networks, no command line."""
 
-from tipim_jax.method.batch import advance, protect, start
+from tipim_jax.method.batch import advance, iterations_a_call, protect, start
 from tipim_jax.method.identity import normalise
 from tipim_jax.method.iteration import Choice, Problem, State
 from tipim_jax.method.keys import image_keys
@@ -19,6 +19,7 @@ __all__ = [
     "TipIm",
     "advance",
     "image_keys",
+    "iterations_a_call",
     "normalise",
     "protect",
     "start",

@@ -1,7 +1,7 @@
 """TIP-IM on whole batches: all iterations as compiled programs, over all devices.
 
 Images are RGB float [batch, height, width, 3] in [0, 255]. Images of a batch touch each other only
-in the MMD term, that is at γ > 0 with a group size above 1; all else is vmapped over images.
+in the MMD term, that is at γ > 0 with a group size above 1; all else is done to each of them alone.
 
 The numbers that a sweep varies (ε, γ, learning rate) may be arrays with one value for each image,
 so that images of several settings make one batch; all images of an MMD group have the same ones.
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from tipim_jax.divisors import greatest_divisor
 from tipim_jax.method.iteration import Choice, Problem, State, iterate
 from tipim_jax.method.layout import (
     Layout,
@@ -27,6 +28,8 @@ from tipim_jax.method.mmd import naturalness_gradients
 from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Images, Surrogate
 from tipim_jax.method.update import tip_im_update
+
+_MOST_ITERATIONS_A_CALL = 5
 
 
 def protect(
@@ -57,7 +60,7 @@ def protect(
     Raises:
       ValueError: a setting is out of range, or the MMD groups or devices do not divide the batch.
     """
-    layout = layout or Layout.choose(surrogates, images, len(targets))
+    surrogates, layout = _laid_out(surrogates, images, len(targets), layout)
     problem, state = start(surrogates, images, targets, keys, settings, valid=valid, layout=layout)
     state, choices = advance(
         surrogates, problem, state, settings, settings.iterations, layout=layout
@@ -83,15 +86,21 @@ def start(
             f"a batch of {batch} images does not divide into MMD groups of {group}; "
             f"choose a batch of at most {group} or a multiple of it"
         )
-    layout = layout or Layout.choose(surrogates, images, len(targets))
+    surrogates, layout = _laid_out(surrogates, images, len(targets), layout)
     if batch % len(layout.devices):
         raise ValueError(
             f"a batch of {batch} images does not divide among {len(layout.devices)} devices"
         )
     valid = np.ones(batch, bool) if valid is None else valid
-    return _start(
-        layout.replicate(tuple(surrogates)), images, targets, keys, valid, settings, layout
-    )
+    return _start(surrogates, images, targets, keys, valid, settings, layout)
+
+
+def _laid_out(surrogates, images, targets, layout):
+    """Who gives a layout has replicated the surrogates: to find that out takes 4 ms a call."""
+    if layout is None:
+        layout = Layout.choose(surrogates, images, targets)
+        surrogates = layout.replicate(surrogates)
+    return tuple(surrogates), layout
 
 
 @partial(jax.jit, static_argnames="layout")
@@ -115,7 +124,6 @@ def _start(surrogates, images, targets, keys, valid, settings, layout):
 
         return in_pieces(lambda args: of_image(*args), (images, keys, valid), layout.images)
 
-    settings = jax.tree.map(jnp.asarray, settings)
     return over_devices(
         on_one_device, layout, (surrogates, targets, settings), (images, keys, valid), (0, 0)
     )
@@ -149,8 +157,17 @@ def advance(
       The new state, and the choices of each iteration (leading axis: `count`).
     """
     choosable = problem.target_embeddings[0].shape[1]
-    layout = layout or Layout.choose(surrogates, problem.original, choosable)
-    return _advance(layout.replicate(tuple(surrogates)), problem, state, settings, count, layout)
+    surrogates, layout = _laid_out(surrogates, problem.original, choosable, layout)
+    return _advance(surrogates, problem, state, settings, count, layout)
+
+
+def iterations_a_call(iterations: int) -> int:
+    """How many iterations to ask of `advance` at a time, of a run of so many.
+
+    Few enough for a bar that moves and for Ctrl-C, many enough that the program hardly ever returns
+    to the host, and always the same number.
+    """
+    return greatest_divisor(iterations, _MOST_ITERATIONS_A_CALL)
 
 
 @partial(jax.jit, static_argnames=("count", "layout"), donate_argnames="state")

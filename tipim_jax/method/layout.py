@@ -14,6 +14,7 @@ from jax.extend.core import jaxprs_in_params
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from tipim_jax.divisors import greatest_divisor
 from tipim_jax.method.surrogate import Images, Surrogate
 
 AXIS = "devices"
@@ -64,10 +65,10 @@ class Layout:
         """
         if devices is None:
             local = jax.local_devices()
-            devices = local[: _greatest_divisor(len(images), len(local))]
+            devices = local[: greatest_divisor(len(images), len(local))]
         share = len(images) // len(devices)
         if devices[0].platform == "cpu":
-            return cls(tuple(devices), 1, _greatest_divisor(targets, _IN_CACHE))
+            return cls(tuple(devices), 1, greatest_divisor(targets, _IN_CACHE))
         memory = devices[0].memory_stats() or {}
         if "bytes_limit" not in memory:
             return cls(tuple(devices), share, targets)
@@ -92,8 +93,8 @@ def pieces(
     kept, passing = _memory(surrogates, shape)
     fitting = int(room // (kept + passing * targets))
     if fitting:
-        return _greatest_divisor(images, fitting), targets
-    return 1, _greatest_divisor(targets, max(1, int((room - kept) // passing)))
+        return greatest_divisor(images, fitting), targets
+    return 1, greatest_divisor(targets, max(1, int((room - kept) // passing)))
 
 
 def _memory(surrogates, shape) -> tuple[int, int]:
@@ -125,10 +126,6 @@ def _sizes(jaxpr):
                 yield variable.aval.size * variable.aval.dtype.itemsize
 
 
-def _greatest_divisor(number: int, limit: int) -> int:
-    return max(n for n in range(1, min(number, limit) + 1) if number % n == 0)
-
-
 def in_pieces(function: Callable, inputs: Any, at_once: int) -> Any:
     """vmap of a function over arrays' first axis, of so many at once."""
     count = len(jax.tree.leaves(inputs)[0])
@@ -154,11 +151,13 @@ def _one_by_one(function, inputs, count):
     return jax.lax.fori_loop(0, jax.lax.optimization_barrier(jnp.int32(count)), take, nothing)
 
 
-def over_devices(function: Callable, layout: Layout, same: Any, batches: Any, out_axes: Any = 0):
+def over_devices(
+    function: Callable, layout: Layout, same: Any, batches: Any, out_axes: tuple[int, ...]
+):
     """`function(same, batches)` on every device with its share of the batch; `same` is everywhere.
 
     Args:
-      function: gives arrays with the batch along `out_axes`.
+      function: gives several results, each with the batch along its axis in `out_axes`.
       batches: arrays with the batch in front.
     """
     count = len(layout.devices)

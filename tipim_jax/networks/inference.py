@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import DTypeLike
 
+from tipim_jax.divisors import greatest_divisor
 from tipim_jax.networks.dlib_resnet import DlibResNet
 from tipim_jax.networks.edgeface import EdgeFace
 from tipim_jax.networks.face_resnet import FaceResNet
@@ -77,7 +78,7 @@ def embed(
 
     at_once = len(images)
     if jax.default_backend() == "cpu" and network.architecture not in _SMALL:
-        at_once = max(n for n in range(1, _IN_CACHE + 1) if at_once % n == 0)
+        at_once = greatest_divisor(at_once, _IN_CACHE)
     if at_once == len(images):
         return embed(images)
     chunks = images.reshape(-1, at_once, *images.shape[1:])

@@ -1,7 +1,6 @@
 """From a sweep's protocol to its faces."""
 
 import itertools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tipim_jax.datasets import AlignedFaces, FaceSet, Protocol, Roles, paper, pe
 from tipim_jax.distractor_photos import load_strangers
 from tipim_jax.photos import LfwError, LfwPhoto
 from tipim_jax.progress import Bars
+from tipim_jax.runtime import cores
 from tipim_jax.sweep.settings import Sweep
 from tipim_jax.trial import Faces, Trial
 
@@ -46,7 +46,7 @@ def load_trial(
         faces = FaceSet.bundled() if lfw is None else FaceSet.lfw(lfw)
         protocol = _protocol(sweep, faces, roles)
         protocol.write(output / "protocol.json")
-        workers = max(1, len(os.sched_getaffinity(0)) - 1) if lfw else 0
+        workers = max(1, cores() - 1) if lfw else 0
         parts = [
             _aligned(faces, getattr(protocol, part), part, workers, bars)
             for part in ("probes", "targets", "gallery")

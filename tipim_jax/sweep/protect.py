@@ -17,14 +17,12 @@ import jax
 import numpy as np
 from PIL import Image
 
-from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, start
+from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, iterations_a_call, start
 from tipim_jax.photos import write_whole
 from tipim_jax.sweep.settings import Cell
 from tipim_jax.sweep.unfinished import Unfinished
 from tipim_jax.trial import Faces
 
-# Iterations between two looks at the clock; see `attack.batches`.
-_MOST_ITERATIONS_A_CALL = 5
 _SECONDS_BETWEEN_SAVES = 30
 
 
@@ -137,7 +135,7 @@ def _protect(
     progress(faces * done / iterations)
     saved = time.monotonic()
     while done < iterations:
-        count = _next(iterations, done)
+        count = min(iterations_a_call(iterations), iterations - done)
         state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
         jax.block_until_ready(state)
         done += count
@@ -153,12 +151,6 @@ def _protect(
                 Image.fromarray(crop).save(stream, "PNG")
         place += size
     kept.remove()
-
-
-def _next(iterations: int, done: int) -> int:
-    """How many to do now: always the same number, so that one program serves, where it divides."""
-    chunk = max(n for n in range(1, _MOST_ITERATIONS_A_CALL + 1) if iterations % n == 0)
-    return min(chunk, iterations - done)
 
 
 def _of_each(settings: Sequence[TipIm], mmd_group_size: int) -> TipIm:

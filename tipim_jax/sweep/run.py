@@ -132,12 +132,14 @@ class _Judges:
 
     def _embeddings(self, name: str, what: str, count: int, batches, path: Path) -> np.ndarray:
         """Those that are kept at a path, made first where they are not there."""
-        if _read_array(path) is None:
+        kept = _read_array(path)
+        if kept is None:
             advance = self._bars.add(f"{name}: {what}", count, "faces")
             found = [self._recognisers[name](crops, advance) for crops in batches]
             with write_whole(path) as stream:
                 np.save(stream, np.concatenate(found))
-        return _read_array(path)
+            kept = _read_array(path)
+        return kept
 
 
 def _read_array(path: Path) -> np.ndarray | None:
