@@ -1,18 +1,13 @@
 """Figures of a sweep, drawn with matplotlib: each as PNG and SVG."""
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
-from tipim_jax.photos import write_whole
 from tipim_jax.trial import FIGURES, Row
-from tipim_jax.trial.tables import is_clean, label
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from tipim_jax.trial.drawing import heat_map, pyplot, save
+from tipim_jax.trial.tables import is_clean, label, shares
 
 _CURVES = ("rank1_t", "rank5_t", "rank1_ut", "rank5_ut")
 _QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD"}
@@ -25,17 +20,7 @@ def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
     recogniser, and the quality, against γ. For every γ, a matrix of surrogates and recognisers.
     And the CMC curves at the smallest γ, beside those of unprotected faces.
     """
-    drawn = []
-    for name, make in _figures(rows):
-        figure = make()
-        for suffix in ("svg", "png"):
-            stream = io.BytesIO()
-            figure.savefig(stream, format=suffix, dpi=150, bbox_inches="tight")
-            with write_whole(folder / f"{name}.{suffix}") as file:
-                file.write(stream.getvalue())
-        pyplot.close(figure)
-        drawn.append(folder / f"{name}.png")
-    return drawn
+    return [save(make(), folder, name) for name, make in _figures(rows)]
 
 
 def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, Callable]]:
@@ -108,23 +93,10 @@ def _matrix(rows: Sequence[Row], names: tuple[str, str], gamma: float):
     values = np.array(
         [[row.recognisers[r].figures[names[0]][0] for r in recognisers] for row in rows], float
     )
+    texts = [[shares(row, recogniser, names) for recogniser in recognisers] for row in rows]
     size = (1.6 + 1.05 * len(recognisers), 1.2 + 0.45 * len(rows))
     figure, axis = pyplot.subplots(figsize=size, layout="constrained")
-    axis.imshow(values, vmin=0, vmax=1, cmap="viridis", aspect="auto")
-    for y, row in enumerate(rows):
-        for x, recogniser in enumerate(recognisers):
-            seen = row.recognisers[recogniser]
-            text = "/".join(_two(seen.figures[name][0]) for name in names)
-            axis.text(
-                x,
-                y,
-                text if seen.held_out else f"[{text}]",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="black" if values[y, x] > 0.6 else "white",
-            )
-    axis.set_xticks(range(len(recognisers)), recognisers, rotation=30, ha="right")
+    heat_map(axis, values, texts, recognisers)
     axis.set_yticks(range(len(rows)), [label(row) for row in rows])
     axis.set_title(f"{FIGURES[names[0]]} / {FIGURES[names[1]]}, γ = {gamma:g}")
     return figure
@@ -156,7 +128,3 @@ def _cmc(rows: Sequence[Row]):
         axis.set_ylabel("true identity within N")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right")
     return figure
-
-
-def _two(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"

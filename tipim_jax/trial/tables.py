@@ -18,13 +18,34 @@ PAIRS = {
     "Rank-1-UT / Rank-5-UT": ("rank1_ut", "rank5_ut"),
     "PSR at FAR 0.01 / 0.001": ("success_far_0.01", "success_far_0.001"),
 }
+# Title, header, lines.
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 _QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD", "difference": "greatest"}
+_LATEX = {"γ": r"$\gamma$", "ε": r"$\epsilon$", "–": "--", "−": "$-$", "→": r"$\to$"}
 
 
 def text_tables(rows: Sequence[Row]) -> str:
     """All tables, one below the other, in plain text."""
+    return as_text(_tables(rows)) + footnote(rows)
+
+
+def latex_tables(rows: Sequence[Row]) -> str:
+    """The same tables with booktabs' rules."""
+    return as_latex(_tables(rows))
+
+
+def footnote(rows: Sequence[Row]) -> str:
+    """What brackets mean, and how many faces there are."""
+    return (
+        "White box in brackets: the masks were made against this recogniser. "
+        f"{rows[0].probes if rows else 0} probes.\n"
+    )
+
+
+def as_text(tables: Iterable[Table]) -> str:
+    """Tables in plain text, an empty line after each."""
     parts = []
-    for title, header, lines in _tables(rows):
+    for title, header, lines in tables:
         widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
         parts.append(title)
         parts += [
@@ -32,17 +53,13 @@ def text_tables(rows: Sequence[Row]) -> str:
             for line in (header, ["─" * width for width in widths], *lines)
         ]
         parts.append("")
-    parts.append(
-        "White box in brackets: the masks were made against this recogniser. "
-        f"{rows[0].probes if rows else 0} probes."
-    )
-    return "\n".join(parts) + "\n"
+    return "".join(f"{part}\n" for part in parts)
 
 
-def latex_tables(rows: Sequence[Row]) -> str:
-    """The same tables with booktabs' rules."""
+def as_latex(tables: Iterable[Table]) -> str:
+    """Tables in LaTeX, with booktabs' rules."""
     parts = []
-    for title, header, lines in _tables(rows):
+    for title, header, lines in tables:
         columns = "l" * len(header)
         body = "\n".join(" & ".join(map(_latex, line)) + r" \\" for line in lines)
         parts.append(
@@ -55,19 +72,24 @@ def latex_tables(rows: Sequence[Row]) -> str:
     return "% needs \\usepackage{booktabs}\n" + "\n".join(parts)
 
 
-def csv_table(rows: Sequence[Row]) -> str:
-    """One line for each row and recogniser: every figure with the bounds of its interval."""
+def csv_table(rows: Sequence[Row], about: Sequence[str] = ABOUT) -> str:
+    """One line for each row and recogniser: every figure with the bounds of its interval.
+
+    Args:
+      rows: the results.
+      about: what of `Row.about` has a column.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     names = [*FIGURES, *_QUALITY]
     bounds = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    writer.writerow([*ABOUT, "probes", "recogniser", "held_out", *bounds])
+    writer.writerow([*about, "probes", "recogniser", "held_out", *bounds])
     for row in rows:
         for recogniser, seen in row.recognisers.items():
             figures = {**seen.figures, **row.quality}
             values = [v for name in names for v in figures.get(name, (None,) * 3)]
             held_out = "" if is_clean(row) else int(seen.held_out)
-            writer.writerow([*_about(row), row.probes, recogniser, held_out, *values])
+            writer.writerow([*_about(row, about), row.probes, recogniser, held_out, *values])
     return stream.getvalue()
 
 
@@ -83,8 +105,17 @@ def label(row: Row) -> str:
     return f"{'+'.join(row.about['surrogates'])}, {row.about['method']}"
 
 
-def _tables(rows: Sequence[Row]) -> Iterable[tuple[str, list[str], list[list[str]]]]:
-    """(title, header, lines) of each; columns in which all rows agree go into the title."""
+def shares(row: Row, recogniser: str, names: Sequence[str]) -> str:
+    """Some figures of one recogniser as `a/b`, in brackets where it is a white box."""
+    seen = row.recognisers.get(recogniser)
+    if seen is None:
+        return "–"
+    together = "/".join(_short(seen.figures[name]) for name in names)
+    return together if seen.held_out or is_clean(row) else f"[{together}]"
+
+
+def _tables(rows: Sequence[Row]) -> Iterable[Table]:
+    """Columns in which all rows agree go into the title."""
     protected = [row for row in rows if not is_clean(row)]
     known = [name for name in ABOUT if all(name in row.about for row in protected)]
     varied = [name for name in known if len({str(row.about[name]) for row in protected}) > 1]
@@ -96,7 +127,7 @@ def _tables(rows: Sequence[Row]) -> Iterable[tuple[str, list[str], list[list[str
         lines = [
             [
                 *_described(row, varied),
-                *(_pair(row, recogniser, pair) for recogniser in recognisers),
+                *(shares(row, recogniser, pair) for recogniser in recognisers),
             ]
             for row in rows
         ]
@@ -114,22 +145,14 @@ def _described(row: Row, names: Sequence[str]) -> list[str]:
     return [_cell(row.about[name]) for name in names]
 
 
-def _about(row: Row) -> list[str]:
-    return [_cell(row.about.get(name, "")) for name in ABOUT]
+def _about(row: Row, names: Sequence[str]) -> list[str]:
+    return [_cell(row.about.get(name, "")) for name in names]
 
 
 def _cell(value) -> str:
     if isinstance(value, list | tuple):
         return "+".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _pair(row: Row, recogniser: str, names: tuple[str, str]) -> str:
-    seen = row.recognisers.get(recogniser)
-    if seen is None:
-        return "–"
-    both = "/".join(_short(seen.figures[name]) for name in names)
-    return both if seen.held_out or is_clean(row) else f"[{both}]"
 
 
 def _short(value: Figure | None) -> str:
@@ -140,4 +163,6 @@ def _short(value: Figure | None) -> str:
 
 def _latex(text: str) -> str:
     escaped = text.replace("&", r"\&").replace("_", r"\_").replace("%", r"\%")
-    return escaped.replace("γ", r"$\gamma$").replace("ε", r"$\epsilon$").replace("–", "--")
+    for sign, command in _LATEX.items():
+        escaped = escaped.replace(sign, command)
+    return escaped
