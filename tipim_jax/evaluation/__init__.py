@@ -6,6 +6,7 @@ from tipim_jax.evaluation.grouping import agreement, group_people
 from tipim_jax.evaluation.identification import Located, locate
 from tipim_jax.evaluation.impostors import impostor_threshold
 from tipim_jax.evaluation.intervals import Interval, interval
+from tipim_jax.evaluation.posting import AS_SAVED, POSTINGS, Posting
 from tipim_jax.evaluation.protection import (
     cosine_to,
     cumulative_matches,
@@ -28,11 +29,14 @@ from tipim_jax.evaluation.verification import (
 )
 
 __all__ = [
+    "AS_SAVED",
+    "POSTINGS",
     "CrossValidated",
     "Interval",
     "Located",
     "Nearest",
     "OperatingPoint",
+    "Posting",
     "Rates",
     "Verification",
     "agreement",
