@@ -127,7 +127,7 @@ def test_a_photo_that_cannot_be_judged_costs_one_line(photos, tmp_path, capsys):
     assert "is 200x100, the clean photo is 250x250" in said
 
 
-def test_crops_are_judged_as_they_are(photos, tmp_path):
+def test_crops_are_judged_as_they_are(photos, tmp_path, capsys):
     pixels = np.random.default_rng(0).integers(0, 256, (4, 112, 112, 3), np.uint8)
     for n, crop in enumerate(pixels):
         for folder in ("clean", "protected", "gallery"):
@@ -138,12 +138,45 @@ def test_crops_are_judged_as_they_are(photos, tmp_path):
             Image.fromarray(changed.astype(np.uint8)).save(tmp_path / folder / name)
     shutil.copytree(tmp_path / "gallery", tmp_path / "others")
     Image.fromarray(255 - pixels[0]).save(tmp_path / "others" / "stranger.png")
-    more = ("--aligned", "--distractor-photos", str(tmp_path / "others"))
+    more = ("--aligned", "--posting", "--distractor-photos", str(tmp_path / "others"))
     assert run(tmp_path, tmp_path / "out", *more) == 0
+    assert "another detector is left out" in capsys.readouterr().out
+    posted = json.loads((tmp_path / "out" / "posting.json").read_text())
+    assert len(posted) == 2 * 16 and posted[-1]["about"]["posting"] == "grey"
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert found["quality"]["difference"][0] == 2
     assert found["about"]["distractor_photos"] == 1
     assert found["recognisers"]["mobileface"]["figures"]["rank1_ut"][0] == 0
+
+
+def test_posted_photos_are_judged_as_well_and_the_others_as_ever(photos, tmp_path, capsys):
+    more = ("--targets", str(photos / "targets"))
+    assert run(photos, tmp_path / "usual", *more) == 0
+    usual = capsys.readouterr().out
+    assert run(photos, tmp_path / "posted", *more, "--posting") == 0
+    said = capsys.readouterr().out
+    names = [path.name for path in (tmp_path / "usual").iterdir()]
+    for name in names:
+        contents = [(tmp_path / place / name).read_bytes() for place in ("usual", "posted")]
+        assert contents[0] == contents[1]
+    assert usual.splitlines()[:-2] == said.splitlines()[: len(usual.splitlines()) - 2]
+    assert "Protection of posted photos, mean over mobileface" in said
+    made = {path.name for path in (tmp_path / "posted").iterdir()} - {*names}
+    assert made == {f"posting.{suffix}" for suffix in ("json", "txt", "csv", "tex", "svg", "png")}
+
+    found = json.loads((tmp_path / "posted" / "posting.json").read_text())
+    clean, protected = found[::2], found[1::2]
+    assert [row["about"]["posting"] for row in clean] == [r["about"]["posting"] for r in protected]
+    assert len(protected) == 17 and protected[-1]["about"]["posting"] == "another detector"
+    result = json.loads((tmp_path / "posted" / "results.json").read_text())
+    assert protected[0]["recognisers"] == result["recognisers"]
+    third = f"{PROBES[2]}/{people.photos(PROBES[2])[0].stem}.png"
+    for before, after in zip(clean, protected, strict=True):
+        assert before["about"]["no_face_found"] == []
+        assert after["about"]["no_face_found"] == [third]
+        # The first photo is not protected at all, the second shows somebody else.
+        shares = [r["recognisers"]["mobileface"]["figures"]["rank1_ut"][0] for r in (before, after)]
+        assert shares == [0, pytest.approx(2 / 3)]
 
 
 @pytest.mark.parametrize(
@@ -174,5 +207,12 @@ def test_the_command_line_explains_itself(capsys):
     with pytest.raises(SystemExit):
         parse(["--help"])
     said = capsys.readouterr().out
-    for word in ("examples:", "--gallery", "--aligned", "--surrogate", "--distractor-photos"):
+    for word in (
+        "examples:",
+        "--gallery",
+        "--aligned",
+        "--surrogate",
+        "--distractor-photos",
+        "O-Net",
+    ):
         assert word in said

@@ -26,15 +26,22 @@ def _judge(settings: Evaluate, errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
     from tipim_jax.evaluate.run import SHOWN, run
-    from tipim_jax.trial.tables import text_tables
+    from tipim_jax.trial.tables import as_text, text_tables
 
     try:
         configure()
-        pairs, rows = run(settings, errors)
+        pairs, rows, posted = run(settings, errors)
     except weights_convert.ConversionError as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)
         return 1
     print(text_tables(rows))
+    if posted:
+        # Here, as it imports matplotlib.
+        from tipim_jax.evaluate.outcome import summary
+
+        print(as_text([summary(posted)]), end="")
+        if settings.aligned:
+            print("another detector is left out: in --aligned photos none is used")
     if pairs.lost:
         print(f"no face is found any more in {len(pairs.lost)}: {', '.join(pairs.lost[:10])}")
     if pairs.left_out:
@@ -44,6 +51,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         if len(pairs.left_out) > SHOWN:
             print(f"  and {len(pairs.left_out) - SHOWN} more, all of which results.json names")
     print(settings.output / "results.json")
+    if posted:
+        print(settings.output / "posting.png")
     return int(bool(pairs.left_out))
 
 

@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from tipim_jax.configuration import SettingsError
-from tipim_jax.photos import (
-    NO_FACE,
-    SIZE,
-    FaceDetector,
-    PhotoError,
-    PhotoFile,
-    central_face,
-    crop,
-    find_photos,
-    read_photo,
-    similarity,
-)
+from tipim_jax.evaluate.aligner import Aligner
+from tipim_jax.evaluate.posted import Condition, Posted
+from tipim_jax.photos import NO_FACE, PhotoError, PhotoFile, find_photos, read_photo
 from tipim_jax.trial import Faces
 
 
@@ -36,6 +27,7 @@ class Pairs:
       contents: hashes of the clean photos' files.
       lost: names of protected photos in which no face was found.
       left_out: names of photos, and why they are not judged.
+      posted: the photos before and after, as they are after being posted in several ways.
     """
 
     clean: Faces
@@ -44,38 +36,21 @@ class Pairs:
     contents: frozenset[str]
     lost: tuple[str, ...]
     left_out: dict[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class Aligner:
-    """Crops the face nearest the centre.
-
-    Attributes:
-      detector: None where photos are crops already.
-    """
-
-    detector: FaceDetector | None
-
-    def matrix(self, pixels: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "2 3"] | None:
-        """From the photo to the crop; None without a face."""
-        if self.detector is None:
-            if pixels.shape != (SIZE, SIZE, 3):
-                height, width = pixels.shape[:2]
-                raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE} with --aligned")
-            return np.eye(2, 3)
-        found = self.detector.detect(pixels)
-        return similarity(central_face(found, pixels).landmarks) if found else None
-
-    def crop(self, pixels, matrix) -> UInt8[np.ndarray, "112 112 3"]:
-        if self.detector is None:
-            return pixels
-        return np.rint(crop(pixels, matrix)).astype(np.uint8)
+    posted: tuple[Posted, ...]
 
 
 def align_pairs(
-    protected: Path, clean: Path, aligner: Aligner, progress: Callable[[int], Callable]
+    protected: Path,
+    clean: Path,
+    aligner: Aligner,
+    progress: Callable[[int], Callable],
+    conditions: Sequence[Condition] = (),
 ) -> Pairs:
     """Aligns every protected photo and the clean one of the same name.
+
+    Args:
+      conditions: ways to post the photos. Photos are posted one at a time, and only their crops are
+        kept: 75 kB for each pair and condition.
 
     Raises:
       SettingsError: there is nothing to judge.
@@ -85,6 +60,7 @@ def align_pairs(
     advance = progress(len(files))
     names, people, before, after, compared, lost = [], [], [], [], [], []
     contents, left_out = set(), {}
+    shown = [[] for _ in conditions]
     for file in files:
         name = str(file.relative)
         original = originals.get(file.relative.with_suffix(""))
@@ -109,6 +85,8 @@ def align_pairs(
             after.append(aligner.crop(new, matrix if again is None else again))
             if again is None:
                 lost.append(name)
+            for condition, pairs in zip(conditions, shown, strict=True):
+                pairs.append(condition.show(old, new, matrix))
         advance(1)
     if not names:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
@@ -120,6 +98,10 @@ def align_pairs(
         contents=frozenset(contents),
         lost=tuple(lost),
         left_out=left_out,
+        posted=tuple(
+            Posted.of(condition, names, pairs)
+            for condition, pairs in zip(conditions, shown, strict=True)
+        ),
     )
 
 

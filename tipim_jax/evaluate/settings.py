@@ -15,6 +15,7 @@ _EXAMPLES = f"""\
 examples:
   python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/
   python -m tipim_jax.evaluate fawkes/ --clean lfw/ --gallery lfw-others/ --recogniser facenet
+  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --posting
 
 networks: {", ".join(networks.names())}"""
 
@@ -45,7 +46,12 @@ class Evaluate:
       approximate_search: Let the search miss some of the nearest: 95 % or more are found, and what
         is equally near has no order. It is made for TPUs and gains nothing elsewhere.
       aligned: The photos are 112x112 crops already, all of them, aligned as ArcFace's template.
-      output: Folder for results.json and tables.
+      posting: Judge the photos as they are after being posted, too: scaled down, compressed as JPEG
+        and grey, their faces found anew; and aligned by another detector, the landmarks of MTCNN's
+        O-Net in the box that was found. Clean photos are posted likewise. Every photo is searched
+        for faces 17 times in place of once.
+      output: Folder for results.json and tables, with --posting for posting.json, tables and a
+        picture.
     """
 
     protected: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PROTECTED")]
@@ -70,6 +76,7 @@ class Evaluate:
     drawn_distractors: int = 0
     approximate_search: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    posting: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     output: Path = Path("evaluation")
 
     @property
