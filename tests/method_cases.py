@@ -14,7 +14,7 @@ CASES = [("l2", 0.0), ("l2", 0.0007), ("linf", 0.0), ("linf", 0.007)]
 
 def official_run(surrogate: Surrogate, crops, targets, norm: str, gamma: float):
     """Ours: protected crops and choices [iterations, images], views off."""
-    settings = TipIm(iterations=PLANNED, norm=norm, gamma=gamma, views=False)
+    settings = TipIm(iterations=PLANNED, norm=norm, gamma=gamma, views=0)
     keys = jax.vmap(jax.random.key)(jnp.arange(len(crops)))
     problem, state = start((surrogate,), crops, targets, keys, settings)
     state, choices = advance((surrogate,), problem, state, settings, ITERATIONS)

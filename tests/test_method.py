@@ -25,8 +25,8 @@ def surrogate(seed=0, dim=16):
     return Surrogate(small_network, weights.astype(np.float32))
 
 
-def crops(count, seed=1):
-    noise = np.random.default_rng(seed).uniform(0, 255, (count, SIZE, SIZE, 3))
+def crops(count, seed=1, size=SIZE):
+    noise = np.random.default_rng(seed).uniform(0, 255, (count, size, size, 3))
     return noise.astype(np.float32)
 
 
@@ -55,7 +55,7 @@ def test_presets_keep_the_budget_and_the_range(preset):
 
 def test_protection_moves_every_image_from_itself_towards_its_own_target():
     network, original, targets = surrogate(), crops(4), crops(6, seed=2)
-    settings = TipIm(iterations=30, views=False)
+    settings = TipIm(iterations=30, views=0)
     protected, choices = protect([network], original, targets, image_keys(1, 2, 3, 4), settings)
     before, after, wanted = network(original), network(protected), network(targets)
     assert len(set(np.asarray(choices.target).ravel())) > 1, "images search their own targets"
@@ -136,7 +136,7 @@ def test_gamma_restrains_the_mask_and_a_group_of_images_restrains_it_less():
     keys = image_keys(1, 2, 3, 4)
 
     def size(gamma, group):
-        settings = TipIm(gamma=gamma, iterations=20, views=False, mmd_group_size=group)
+        settings = TipIm(gamma=gamma, iterations=20, views=0, mmd_group_size=group)
         protected, _ = protect([surrogate()], original, targets, keys, settings)
         return float(jnp.sqrt(jnp.mean((protected - original) ** 2)))
 
@@ -162,7 +162,7 @@ def test_the_mmd_gradient_of_a_group_falls_as_the_square_of_its_size():
 
 def test_few_images_fill_their_mmd_group_with_views_of_themselves():
     original, keys = crops(2), image_keys(1, 2)
-    settings = TipIm(gamma=0.01, iterations=3, views=False, mmd_group_size=7)
+    settings = TipIm(gamma=0.01, iterations=3, views=0, mmd_group_size=7)
     problem, state = start([surrogate()], original, crops(2, seed=2), keys, settings)
     moved = original + np.random.default_rng(7).uniform(-2, 2, original.shape).astype(np.float32)
     gradient = naturalness_gradients(
@@ -229,7 +229,7 @@ def test_images_of_several_settings_in_one_batch_are_as_in_batches_of_their_own(
         image_keys(*range(4)),
     )
     values = {"epsilon": (12.0, 4.0), "gamma": (0.0, 0.02), "learning_rate": (1.5, 3.0)}
-    settings = TipIm(iterations=5, views=False)
+    settings = TipIm(iterations=5, views=0)
     apart = [
         protect(
             [network],
@@ -248,7 +248,7 @@ def test_images_of_several_settings_in_one_batch_are_as_in_batches_of_their_own(
 
 def test_a_single_target_is_the_one_that_the_key_draws_and_no_other_matters():
     network, original, targets = surrogate(), crops(6), crops(3, seed=2)
-    settings = TipIm(iterations=5, views=False, target_choice="single")
+    settings = TipIm(iterations=5, views=0, target_choice="single")
     found, choices = protect([network], original, targets, image_keys(*range(6)), settings)
     assert not choices.target.any()
     search = dataclasses.replace(settings, target_choice="search")
@@ -263,7 +263,7 @@ def test_a_single_target_is_the_one_that_the_key_draws_and_no_other_matters():
 
 def test_between_two_searches_the_target_is_kept():
     network, original, targets = surrogate(), crops(6), crops(8, seed=2)
-    settings = TipIm(iterations=9, views=False, search_every=3, epsilon=40.0)
+    settings = TipIm(iterations=9, views=0, search_every=3, epsilon=40.0)
     keys = image_keys(*range(6))
     _, choices = protect([network], original, targets, keys, settings)
     chosen = np.asarray(choices.target).reshape(3, 3, 6)
@@ -277,7 +277,7 @@ def test_between_two_searches_the_target_is_kept():
 
 def test_the_nearest_target_is_the_one_that_x_is_nearest_to():
     network, original, targets = surrogate(), crops(6), crops(8, seed=2)
-    settings = TipIm(iterations=1, views=False, target_choice="nearest")
+    settings = TipIm(iterations=1, views=0, target_choice="nearest")
     found, choices = protect([network], original, targets, image_keys(*range(6)), settings)
     distances = np.linalg.norm(network(original)[:, None] - network(targets)[None], axis=2)
     np.testing.assert_array_equal(choices.target[0], distances.argmin(axis=1))
@@ -288,14 +288,14 @@ def test_the_nearest_target_is_the_one_that_x_is_nearest_to():
             original[image : image + 1],
             targets[target : target + 1],
             image_keys(image),
-            TipIm(iterations=1, views=False),
+            TipIm(iterations=1, views=0),
         )
         np.testing.assert_allclose(alone[0], found[image], atol=1e-4)
 
 
 def test_all_targets_together_pull_as_the_mean_of_their_losses_does():
     network, original, targets = surrogate(), crops(2), crops(3, seed=2)
-    settings = TipIm(iterations=1, views=False, target_choice="mean", norm="linf", epsilon=255.0)
+    settings = TipIm(iterations=1, views=0, target_choice="mean", norm="linf", epsilon=255.0)
     found, _ = protect([network], original, targets, image_keys(1, 2), settings)
 
     def loss(images):
@@ -312,7 +312,7 @@ def test_all_targets_together_pull_as_the_mean_of_their_losses_does():
 def test_several_surrogates_average_their_losses():
     """Twice the same surrogate is that surrogate; two different ones are neither."""
     original, targets, keys = crops(2), crops(3, seed=2), image_keys(1, 2)
-    settings = TipIm(iterations=4, views=False)
+    settings = TipIm(iterations=4, views=0)
     one, other = surrogate(0), surrogate(9, dim=24)
     alone, _ = protect([one], original, targets, keys, settings)
     twice, _ = protect([one, one], original, targets, keys, settings)
@@ -345,7 +345,7 @@ def test_the_update_accumulates_momentum_as_the_official_code_does():
 def test_an_image_without_gradient_stays_as_it_is(norm):
     """A target equal to the image itself gives no direction to go, not a NaN."""
     original = crops(1)
-    settings = TipIm(iterations=3, views=False, norm=norm)
+    settings = TipIm(iterations=3, views=0, norm=norm)
     protected, _ = protect([surrogate()], original, original, image_keys(1), settings)
     np.testing.assert_array_equal(protected, original)
 

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from tipim_jax import people
-from tipim_jax.photos import TEMPLATE, YUNET, FaceDetector, add_masks, read_photo, similarity
+from tipim_jax.photos import (
+    REGION,
+    TEMPLATE,
+    YUNET,
+    FaceDetector,
+    add_masks,
+    read_photo,
+    region,
+    similarity,
+)
 from weights_convert import obtain
 
 PEOPLE = [photo for identity in people.identities() for photo in people.photos(identity)]
@@ -97,8 +106,8 @@ def test_a_protected_face_is_found_again_in_its_place(detector):
         pixels = person(index)
         face = detector.detect(pixels)[0]
         matrix = similarity(face.landmarks)
-        masks = rng.uniform(-12, 12, (1, 112, 112, 3))
-        again = detector.detect(add_masks(pixels, masks, matrix[None], 12))[0]
+        mask = rng.uniform(-12, 12, (REGION, REGION, 3))
+        again = detector.detect(add_masks(pixels, [mask], [region(pixels, matrix)], 12))[0]
         away = (again.landmarks - face.landmarks) @ matrix[:, :2].T
         moved.append(np.sqrt((away**2).sum(axis=1).mean()))
     assert np.median(moved) < 2

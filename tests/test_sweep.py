@@ -136,7 +136,7 @@ def faces(count, seed):
 
 
 def cells(**settings):
-    base = TipIm(iterations=6, views=False, **settings)
+    base = TipIm(iterations=6, views=0, **settings)
     numbers = [(0.0, 12.0, 0), (0.01, 12.0, 0), (0.0, 4.0, 1)]
     return [
         Cell(

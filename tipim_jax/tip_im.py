@@ -24,6 +24,8 @@ class TipIm:
 
     Attributes:
       epsilon: largest change of any channel of any pixel, ‖x^p − x^r‖∞ ≤ ε.
+      smooth_budget: of ε, the share that a pixel may change by where its surroundings are smooth,
+        as skin and sky are, and the eye sees noise. It grows with their contrast, up to 1.
       gamma: weight γ of the MMD term in eq. 4.
       learning_rate: step size α, in the unit that `step_rule` says.
       iterations: number of steps T.
@@ -32,6 +34,8 @@ class TipIm:
         step's root mean square. The result is projected on the ℓ∞ ball in both.
       momentum: μ in g ← μ·g + ∇ / mean|∇|.
       distance: how the loss reduces (f(a) − f(b))² over the embedding: "sum" (eq. 2) or "mean".
+      ensemble: what is averaged over several surrogates: their "losses", or their "gradients", each
+        divided by the mean of its absolute values first, so that no network drowns the others.
       target_choice: "search": in each iteration every image takes the best of all targets, a step
         towards each of which is tried (Alg. 1); "nearest": the one whose embedding is nearest to
         that of x^p; "single": the one that its key draws, throughout; "mean": all together, since
@@ -42,7 +46,10 @@ class TipIm:
       gain_distance: "squared" (eq. 7) or "euclidean" distances in the gain.
       candidate_gradient: candidates step along the gradient of "identity" (the loss of eq. 2 alone,
         as in Alg. 1; the chosen target's step then takes the whole loss) or of the "total" loss.
-      views: look at every iterate through a random affine view and a random rotation.
+      views: how many random views of an iterate are looked at in an iteration; their gradients are
+        averaged. 0: the iterate itself is looked at.
+      view: "official": a random affine view and a random rotation of the crop, one after the other;
+        "alignment": the crop as another face detector might have aligned it.
       mmd_bandwidths: σ of the kernels exp(−d² / 2σ), in squared pixels.
       mmd_group_size: how many images the two sets of eq. 3 have. 1: every image is a set of its
         own. More: consecutive images of the batch; a smaller batch is filled with random views of
@@ -51,6 +58,7 @@ class TipIm:
     """
 
     epsilon: float = 12.0
+    smooth_budget: float = 1.0
     gamma: float = 0.0
     learning_rate: float = 1.5
     iterations: int = 100
@@ -58,12 +66,14 @@ class TipIm:
     norm: Literal["linf", "l2"] = "l2"
     momentum: float = 1.0
     distance: Literal["sum", "mean"] = "mean"
+    ensemble: Literal["losses", "gradients"] = "losses"
     target_choice: Literal["search", "nearest", "single", "mean"] = "search"
     search_every: int = 1
     gain: Literal["max", "sum", "min"] = "max"
     gain_distance: Literal["squared", "euclidean"] = "euclidean"
     candidate_gradient: Literal["identity", "total"] = "total"
-    views: bool = True
+    views: int = 1
+    view: Literal["official", "alignment"] = "official"
     mmd_bandwidths: tuple[float, ...] = OFFICIAL_BANDWIDTHS
     mmd_group_size: int = 1
     mmd_divided_by_group: bool = True
@@ -83,7 +93,7 @@ class TipIm:
             distance="sum",
             gain_distance="squared",
             candidate_gradient="identity",
-            views=False,
+            views=0,
             mmd_group_size=50,
             mmd_divided_by_group=False,
         )
@@ -117,11 +127,13 @@ class TipIm:
                 raise ValueError(f"{field.name} is {value!r}; expected one of {', '.join(allowed)}")
         for name, low, high in (
             ("epsilon", 0.0, 255.0),
+            ("smooth_budget", 0.0, 1.0),
             ("gamma", 0.0, float("inf")),
             ("learning_rate", 0.0, float("inf")),
             ("momentum", 0.0, float("inf")),
             ("iterations", 1, float("inf")),
             ("search_every", 1, float("inf")),
+            ("views", 0, float("inf")),
             ("mmd_group_size", 1, float("inf")),
         ):
             value = getattr(self, name)  # of the traced ones, perhaps one for each image

@@ -18,7 +18,7 @@ WAYS = [
     pytest.param("compiled", marks=pytest.mark.slow),
 ]
 ITERATIONS = 2
-SETTINGS = TipIm(views=False)
+SETTINGS = TipIm(views=0)
 
 
 @pytest.fixture(scope="module")

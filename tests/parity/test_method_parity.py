@@ -11,7 +11,7 @@ import weights_convert
 from tests.method_cases import CASES, official_run
 from tipim_jax import networks
 from tipim_jax.method import Surrogate
-from tipim_jax.method.views import draw_view, unview, view
+from tipim_jax.method.views import draw_view, view
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make parity` installs it")
 pytestmark = pytest.mark.parity
@@ -57,13 +57,3 @@ def test_a_view_is_the_official_grid_sampling(seed):
     expected = official_view(seen, torch.from_numpy(matrices)[None])[0].permute(1, 2, 0).numpy()
     assert (expected == 0).any() and (expected != 0).mean() > 0.5
     np.testing.assert_allclose(view(jnp.asarray(image), matrices), expected, atol=2e-2)
-
-
-def test_unview_is_the_transpose_of_view():
-    rng = np.random.default_rng(0)
-    image = rng.normal(size=(16, 16, 3)).astype(np.float32)
-    gradients = rng.normal(size=(4, 16, 16, 3)).astype(np.float32)
-    matrices = draw_view(jax.random.key(3))
-    left = np.einsum("hwc,khwc->k", view(jnp.asarray(image), matrices), gradients)
-    right = np.einsum("hwc,khwc->k", image, unview(jnp.asarray(gradients), matrices))
-    np.testing.assert_allclose(left, right, rtol=1e-4)

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, iterations_a_call, start
+from tipim_jax.photos import Region
 
 
 def masks(
     surrogates: tuple[Surrogate, ...],
-    crops: Iterable[Float[np.ndarray, "112 112 3"]],
+    regions: Iterable[Region],
     targets: Float[np.ndarray, "targets 112 112 3"],
     settings: TipIm,
     *,
@@ -21,34 +22,42 @@ def masks(
     layout: Layout,
     seed: int,
     progress: Callable[[float], None],
-) -> Iterator[Float[np.ndarray, "112 112 3"]]:
-    """Yields the mask x^p - x^r of every crop, in order, each batch when it is done.
+) -> Iterator[Float[np.ndarray, "224 224 3"]]:
+    """Yields the mask x^p - x^r of every region, in order, each batch when it is done.
 
     Args:
       surrogates, targets, settings, layout: see `tipim_jax.method.protect`.
-      crops: RGB in [0, 255], taken a batch at a time.
+      regions: around the faces, taken a batch at a time.
       size: of a batch: how many faces are protected together; the last one is padded to it.
-      seed: with the crop itself it decides the random views, so that neither the order of the
+      seed: with the region itself it decides the random views, so that neither the order of the
         photos nor the batch changes a mask.
       progress: called with the share of the batch's work just done.
     """
     chunk = iterations_a_call(settings.iterations)
-    crops = iter(crops)
+    regions = iter(regions)
     surrogates, targets = layout.replicate((surrogates, targets))
-    while faces := list(itertools.islice(crops, size)):
-        batch = np.stack(faces)
-        count = len(batch)
-        padded = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
-        keys = image_keys(seed, padded)
+    while faces := list(itertools.islice(regions, size)):
+        count = len(faces)
+        faces += faces[-1:] * (size - count)
+        batch = np.stack([face.pixels for face in faces]).astype(np.float32)
+        alignments = np.stack([face.matrix for face in faces]).astype(np.float32)
+        keys = image_keys(seed, batch)
         valid = np.arange(size) < count
         problem, state = start(
-            surrogates, padded, targets, keys, settings, valid=valid, layout=layout
+            surrogates,
+            batch,
+            targets,
+            keys,
+            settings,
+            alignments=alignments,
+            valid=valid,
+            layout=layout,
         )
         for _ in range(settings.iterations // chunk):
             state, _ = advance(surrogates, problem, state, settings, chunk, layout=layout)
             jax.block_until_ready(state)
             progress(chunk / settings.iterations)
-        yield from np.asarray(state.protected)[:count] - batch
+        yield from (np.asarray(state.protected) - batch)[:count]
 
 
 def even_batch(faces: int, batch_size: int, settings: TipIm, devices: int) -> int:

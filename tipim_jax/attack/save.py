@@ -23,7 +23,7 @@ from tipim_jax.attack.plan import Plan
 from tipim_jax.attack.scan import ScannedPhoto
 from tipim_jax.attack.settings import Attack
 from tipim_jax.method import Layout, Surrogate
-from tipim_jax.photos import SIZE, PhotoError, add_masks, read_photo, write_photo
+from tipim_jax.photos import PhotoError, add_masks, read_photo, write_photo
 from tipim_jax.progress import Bars
 from tipim_jax.report import NotProtected
 
@@ -98,7 +98,7 @@ def save_protected(
 
     with_faces = found()
     first, size = _first_batch(with_faces, missed, len(plan.to_do), settings)
-    batch_of = jax.ShapeDtypeStruct((size, SIZE, SIZE, 3), np.float32)
+    batch_of = jax.ShapeDtypeStruct((size, *targets.crops.shape[1:]), np.float32)
     layout = Layout.choose(surrogates, batch_of, len(targets.crops))
     waits.seconds = 0.0  # what there was to wait for until now came before the attack
     began = time.perf_counter()
@@ -107,12 +107,12 @@ def save_protected(
     unsaved: collections.deque[ScannedPhoto] = collections.deque()
     writing: collections.deque[tuple[ScannedPhoto, Future]] = collections.deque()
 
-    def crops():
+    def regions():
         for photo in itertools.chain(first, with_faces):
             unsaved.append(photo)
             for face in photo.faces:
                 batch.append(1 / len(photo.faces))
-                yield face.crop
+                yield face.region
 
     def settle(photo, future):
         try:
@@ -126,7 +126,7 @@ def save_protected(
         photo_masks = []
         for mask in masks(
             surrogates,
-            crops(),
+            regions(),
             targets.crops,
             settings.method,
             size=size,
@@ -140,7 +140,7 @@ def save_protected(
             if len(photo_masks) < len(unsaved[0].faces):
                 continue
             photo = unsaved.popleft()
-            arguments = (settings, finished, photo, np.stack(photo_masks), outputs)
+            arguments = (settings, finished, photo, photo_masks, outputs)
             writing.append((photo, pool.submit(_write, *arguments)))
             photo_masks = []
             while writing[0][1].done() or len(writing) > size:
@@ -195,8 +195,8 @@ def _first_batch(with_faces, missed, count, settings):
 def _write(settings, finished, photo, photo_masks, outputs):
     source, target = photo.file.source, outputs[photo.file.source]
     original = read_photo(source)
-    matrices = np.stack([face.matrix for face in photo.faces])
-    pixels = add_masks(original.pixels, photo_masks, matrices, settings.method.epsilon)
+    regions = [face.region for face in photo.faces]
+    pixels = add_masks(original.pixels, photo_masks, regions, settings.method.epsilon)
     write_photo(
         target,
         dataclasses.replace(original, pixels=pixels),

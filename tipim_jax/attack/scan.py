@@ -13,8 +13,10 @@ from tipim_jax.photos import (
     FaceDetector,
     PhotoError,
     PhotoFile,
+    Region,
     crop,
     read_photo,
+    region,
     similarity,
 )
 from tipim_jax.report import NotProtected
@@ -28,11 +30,13 @@ class AlignedFace:
       box: left, top, width, height in pixels of the upright photo.
       matrix: photo to crop coordinates.
       crop: RGB in [0, 255].
+      region: of the photo, in which its mask is made.
     """
 
     box: Float[np.ndarray, " 4"]
     matrix: Float[np.ndarray, "2 3"]
     crop: Float[np.ndarray, "112 112 3"]
+    region: Region
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +52,7 @@ def aligned_faces(pixels, detector: FaceDetector) -> tuple[AlignedFace, ...]:
     faces = []
     for face in detector.detect(pixels):
         matrix = similarity(face.landmarks)
-        faces.append(AlignedFace(face.box, matrix, crop(pixels, matrix)))
+        faces.append(AlignedFace(face.box, matrix, crop(pixels, matrix), region(pixels, matrix)))
     return tuple(faces)
 
 

@@ -28,6 +28,8 @@ from tipim_jax.method.mmd import naturalness_gradients
 from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Images, Surrogate
 from tipim_jax.method.update import tip_im_update
+from tipim_jax.method.views import CROP, aligned
+from tipim_jax.method.weight import inverse, weight
 
 _MOST_ITERATIONS_A_CALL = 5
 
@@ -39,17 +41,20 @@ def protect(
     keys: Key[Array, " batch"],
     settings: TipIm,
     *,
+    alignments: Float[Array, "batch 2 3"] | None = None,
     valid: Bool[Array, " batch"] | None = None,
     layout: Layout | None = None,
 ) -> tuple[Images, Choice]:
-    """Protects a batch of aligned face crops: all iterations as one compiled program.
+    """Protects a batch of faces: all iterations as one compiled program.
 
     Args:
       surrogates: one or more networks; their losses and distances are averaged.
-      images: x^r, RGB in [0, 255].
-      targets: one image of each target identity, RGB in [0, 255].
+      images: x^r, RGB in [0, 255]: aligned crops or, with `alignments`, photos around the faces.
+      targets: one aligned crop of each target identity, RGB in [0, 255].
       keys: a random key for each image.
       settings: see `TipIm`.
+      alignments: from each image's points (x, y), in pixels, to those of its aligned crop of 112 ×
+        112. What lies outside the crop is not changed. None: the images are the crops.
       valid: see `Problem`; by default every image is valid.
       layout: by default the one that `Layout.choose` gives. To call `start` or `advance` often,
         choose it once and let it `replicate` the surrogates: otherwise both are done in every call.
@@ -60,8 +65,17 @@ def protect(
     Raises:
       ValueError: a setting is out of range, or the MMD groups or devices do not divide the batch.
     """
-    surrogates, layout = _laid_out(surrogates, images, len(targets), layout)
-    problem, state = start(surrogates, images, targets, keys, settings, valid=valid, layout=layout)
+    surrogates, layout = _laid_out(surrogates, len(images), targets.shape, layout)
+    problem, state = start(
+        surrogates,
+        images,
+        targets,
+        keys,
+        settings,
+        alignments=alignments,
+        valid=valid,
+        layout=layout,
+    )
     state, choices = advance(
         surrogates, problem, state, settings, settings.iterations, layout=layout
     )
@@ -75,6 +89,7 @@ def start(
     keys: Key[Array, " batch"],
     settings: TipIm,
     *,
+    alignments: Float[Array, "batch 2 3"] | None = None,
     valid: Bool[Array, " batch"] | None = None,
     layout: Layout | None = None,
 ) -> tuple[Problem, State]:
@@ -86,34 +101,39 @@ def start(
             f"a batch of {batch} images does not divide into MMD groups of {group}; "
             f"choose a batch of at most {group} or a multiple of it"
         )
-    surrogates, layout = _laid_out(surrogates, images, len(targets), layout)
+    surrogates, layout = _laid_out(surrogates, batch, targets.shape, layout)
     if batch % len(layout.devices):
         raise ValueError(
             f"a batch of {batch} images does not divide among {len(layout.devices)} devices"
         )
     valid = np.ones(batch, bool) if valid is None else valid
-    return _start(surrogates, images, targets, keys, valid, settings, layout)
+    return _start(surrogates, images, targets, keys, alignments, valid, settings, layout)
 
 
-def _laid_out(surrogates, images, targets, layout):
+def _laid_out(surrogates, batch, targets, layout):
     """Who gives a layout has replicated the surrogates: to find that out takes 4 ms a call."""
     if layout is None:
-        layout = Layout.choose(surrogates, images, targets)
+        count, *crop = targets
+        crops = jax.ShapeDtypeStruct((batch, *crop), jnp.float32)
+        layout = Layout.choose(surrogates, crops, count)
         surrogates = layout.replicate(surrogates)
     return tuple(surrogates), layout
 
 
 @partial(jax.jit, static_argnames="layout")
-def _start(surrogates, images, targets, keys, valid, settings, layout):
+def _start(surrogates, images, targets, keys, alignments, valid, settings, layout):
     def on_one_device(same, batches):
         surrogates, targets, settings = same
-        images, keys, valid = batches
-        known = [surrogate(targets) for surrogate in surrogates]
+        images, keys, alignments, valid = batches
+        known = [in_pieces(s.embed_one, targets, layout.targets) for s in surrogates]
 
-        def of_image(image, key, valid):
+        def of_image(image, key, alignment, valid):
+            towards = None if alignment is None else inverse(alignment)
             problem = Problem(
                 original=image,
-                original_embeddings=tuple(s.embed_one(image) for s in surrogates),
+                weight=weight(image, alignment, settings.smooth_budget),
+                alignment=towards,
+                original_embeddings=tuple(s.embed_one(aligned(image, towards)) for s in surrogates),
                 target_embeddings=tuple(_choosable(found, key, settings) for found in known),
                 key=key,
                 valid=valid,
@@ -122,10 +142,16 @@ def _start(surrogates, images, targets, keys, valid, settings, layout):
             momentum = tip_im_update(settings).init(image)
             return problem, State(jnp.copy(image), momentum, nothing, nothing)
 
-        return in_pieces(lambda args: of_image(*args), (images, keys, valid), layout.images)
+        return in_pieces(
+            lambda each: of_image(*each), (images, keys, alignments, valid), layout.images
+        )
 
     return over_devices(
-        on_one_device, layout, (surrogates, targets, settings), (images, keys, valid), (0, 0)
+        on_one_device,
+        layout,
+        (surrogates, targets, settings),
+        (images, keys, alignments, valid),
+        (0, 0),
     )
 
 
@@ -156,8 +182,11 @@ def advance(
     Returns:
       The new state, and the choices of each iteration (leading axis: `count`).
     """
+    batch, *crop = problem.original.shape
+    if problem.alignment is not None:
+        crop = CROP, CROP, 3
     choosable = problem.target_embeddings[0].shape[1]
-    surrogates, layout = _laid_out(surrogates, problem.original, choosable, layout)
+    surrogates, layout = _laid_out(surrogates, batch, (choosable, *crop), layout)
     return _advance(surrogates, problem, state, settings, count, layout)
 
 

@@ -1,11 +1,13 @@
 """One iteration of TIP-IM on one image (paper, Alg. 1): choose a target, step, project.
 
-Images are RGB float [height, width, 3] in [0, 255]. With K targets and a search an iteration costs
-1 forward pass, K vector-Jacobian products and K forward passes; without, 1 and 1.
+Images are RGB float [height, width, 3] in [0, 255]. With K targets, V views and a search an
+iteration costs V forward passes, V·K vector-Jacobian products and K forward passes; without, V and
+V.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +18,8 @@ from tipim_jax.method.identity import gain_distances, gains, identity_cotangents
 from tipim_jax.method.layout import in_pieces
 from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Surrogate
-from tipim_jax.method.update import tip_im_update
-from tipim_jax.method.views import draw_view, unview, view
+from tipim_jax.method.update import mean_absolute_normalised, tip_im_update
+from tipim_jax.method.views import aligned, random_view, transposed
 
 Image = Float[Array, "height width 3"]
 
@@ -29,6 +31,9 @@ class Problem:
 
     Attributes:
       original: x^r.
+      weight: of the budget ε that each pixel may change by, in [0, 1].
+      alignment: from the points of the crop, which the networks see, to those of x^r; see `sample`.
+        None: x^r is the crop.
       original_embeddings: f(x^r), one array a surrogate.
       target_embeddings: f(x^t_k) of the targets that the image may take, one array a surrogate.
       key: of its random views, so that they do not depend on the batch around it.
@@ -36,6 +41,8 @@ class Problem:
     """
 
     original: Image
+    weight: Float[Array, "height width 1"]
+    alignment: Float[Array, "2 3"] | None
     original_embeddings: tuple[Float[Array, " dim"], ...]
     target_embeddings: tuple[Float[Array, "targets dim"], ...]
     key: Key[Array, ""]
@@ -94,20 +101,33 @@ def iterate(
       targets_at_once: how many gradients go through the networks together.
     """
     update = tip_im_update(settings)
-    lowest = jnp.maximum(problem.original - settings.epsilon, 0)
-    highest = jnp.minimum(problem.original + settings.epsilon, 255)
+    budget = settings.epsilon * problem.weight
+    lowest = jnp.maximum(problem.original - budget, 0)
+    highest = jnp.minimum(problem.original + budget, 255)
+
+    # A step's root mean square is meant over the pixels that may change.
+    scale = jnp.sqrt(jnp.mean(problem.weight)) if settings.norm == "l2" else 1.0
 
     def move(gradient):
-        change, momentum = update.update(gradient, state.momentum)
+        change, momentum = update.update(problem.weight * gradient, state.momentum)
+        change = scale * change
         return optax.projections.projection_box(state.protected + change, lowest, highest), momentum
 
-    seen = _Seen(surrogates, settings, problem, state)
+    def seen(key):
+        return _Seen(surrogates, settings, problem, state.protected, key)
+
     if search:
-        gradients = seen.identity_gradients(problem.target_embeddings, targets_at_once)
+        gradients = _mean_over_views(
+            lambda key: seen(key).identity_gradients(problem.target_embeddings, targets_at_once),
+            settings,
+            problem.key,
+            state.iteration,
+        )
         total = gradients + mmd_gradient
         first = total if settings.candidate_gradient == "total" else gradients
         candidates, momenta = jax.vmap(move)(first)
-        embeddings = [surrogate(candidates) for surrogate in surrogates]
+        crops = jax.vmap(lambda image: aligned(image, problem.alignment))(candidates)
+        embeddings = [surrogate(crops) for surrogate in surrogates]
         gain = gains(*_distances(problem, embeddings, settings), settings.gain)
         target = jnp.argmax(gain)
         gain = gain[target]
@@ -116,40 +136,58 @@ def iterate(
         else:
             protected, momentum = move(total[target])
     else:
-        distances = _distances(problem, [found[None] for found in seen.embeddings], settings)
+
+        def chosen(distances):
+            nearest = settings.target_choice == "nearest"
+            return jnp.argmin(distances[1][0]) if nearest else state.target
+
+        def look(key):
+            image = seen(key)
+            distances = _distances(problem, [found[None] for found in image.embeddings], settings)
+            towards = [known[chosen(distances)][None] for known in problem.target_embeddings]
+            return image.identity_gradients(towards, 1)[0], distances
+
+        gradient, distances = _mean_over_views(look, settings, problem.key, state.iteration)
         gain = gains(*distances, settings.gain)[0]
-        nearest = settings.target_choice == "nearest"
-        target = jnp.argmin(distances[1][0]) if nearest else state.target
-        chosen = [known[target][None] for known in problem.target_embeddings]
-        gradient = seen.identity_gradients(chosen, 1)[0]
+        target = chosen(distances)
         protected, momentum = move(gradient + mmd_gradient)
     target = target.astype(state.target.dtype)
     return State(protected, momentum, target, state.iteration + 1), Choice(target, gain)
 
 
-class _Seen:
-    """x^p, perhaps through a random view, as the surrogates see it."""
+def _mean_over_views(look, settings, key, iteration):
+    """The mean of what `look` makes of every view's key; one after the other, to save memory."""
+    key = jax.random.fold_in(key, iteration)
+    if settings.views <= 1:
+        return look(key)
+    found = in_pieces(look, jax.random.split(key, settings.views), 1)
+    return jax.tree.map(lambda values: values.mean(axis=0), found)
 
-    def __init__(self, surrogates, settings, problem, state):
-        key = jax.random.fold_in(problem.key, state.iteration)
-        self._matrices = draw_view(key) if settings.views else None
-        image = state.protected
+
+class _Seen:
+    """An image, perhaps through a random view, as the surrogates see it."""
+
+    def __init__(self, surrogates, settings, problem, image, key):
+        see = partial(aligned, alignment=problem.alignment)
         if settings.views:
-            image = view(image, self._matrices)
-        looks = [jax.vjp(surrogate.embed_one, image) for surrogate in surrogates]
+            see = random_view(key, settings.view, problem.alignment)
+        looks = [jax.vjp(surrogate.embed_one, see(image)) for surrogate in surrogates]
         self.embeddings, self._pull_backs = zip(*looks, strict=True)
-        self._original, self._distance = problem.original_embeddings, settings.distance
+        self._original, self._settings = problem.original_embeddings, settings
+        self._see, self._shape = see, image.shape[:2]
 
     def identity_gradients(self, targets, at_once: int) -> Float[Array, "targets height width 3"]:
-        """∇L_iden for every target, the mean over the surrogates: one VJP for each of both."""
+        """∇L_iden for every target, averaged over the surrogates: one VJP for each of both."""
         gradient = 0.0
         for pull_back, original, wanted in zip(
             self._pull_backs, self._original, targets, strict=True
         ):
-            cotangents = identity_cotangents(original, wanted, self._distance)
+            cotangents = identity_cotangents(original, wanted, self._settings.distance)
             (found,) = in_pieces(pull_back, cotangents, at_once)
+            if self._settings.ensemble == "gradients":
+                found = jax.vmap(mean_absolute_normalised)(found)
             gradient += found / len(self._pull_backs)
-        return gradient if self._matrices is None else unview(gradient, self._matrices)
+        return transposed(self._see, gradient, self._shape)
 
 
 def _distances(problem, embeddings, settings):

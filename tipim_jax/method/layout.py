@@ -49,7 +49,7 @@ class Layout:
     def choose(
         cls,
         surrogates: Sequence[Surrogate],
-        images: Images,
+        crops: Images,
         targets: int,
         devices: Sequence[jax.Device] | None = None,
     ) -> "Layout":
@@ -59,21 +59,21 @@ class Layout:
         changes a byte of it. On an accelerator as many as its memory has room for.
 
         Args:
-          images: the batch; only its shape counts.
+          crops: what the networks see of the batch; only its shape counts.
           targets: that each of them may take.
           devices: None takes as many local ones as divide the batch.
         """
         if devices is None:
             local = jax.local_devices()
-            devices = local[: greatest_divisor(len(images), len(local))]
-        share = len(images) // len(devices)
+            devices = local[: greatest_divisor(crops.shape[0], len(local))]
+        share = crops.shape[0] // len(devices)
         if devices[0].platform == "cpu":
             return cls(tuple(devices), 1, greatest_divisor(targets, _IN_CACHE))
         memory = devices[0].memory_stats() or {}
         if "bytes_limit" not in memory:
             return cls(tuple(devices), share, targets)
         free = _SHARE_OF_MEMORY * (memory["bytes_limit"] - memory["bytes_in_use"])
-        return cls(tuple(devices), *pieces(surrogates, images.shape[1:], share, targets, free))
+        return cls(tuple(devices), *pieces(surrogates, crops.shape[1:], share, targets, free))
 
     def replicate(self, tree: Any) -> Any:
         """Puts arrays on every device; what is there already stays."""

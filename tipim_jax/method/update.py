@@ -8,6 +8,7 @@ import math
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float
 
 from tipim_jax.method.settings import TipIm
 
@@ -23,8 +24,13 @@ def tip_im_update(settings: TipIm) -> optax.GradientTransformation:
 
 
 def scale_by_mean_absolute() -> optax.GradientTransformation:
-    """Divides each array by the mean of its absolute values; zero stays zero."""
-    return _stateless(lambda g: g / jnp.maximum(jnp.mean(jnp.abs(g)), jnp.finfo(g.dtype).tiny))
+    """`mean_absolute_normalised` for each array."""
+    return _stateless(mean_absolute_normalised)
+
+
+def mean_absolute_normalised(g: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """g divided by the mean of its absolute values; zero stays zero."""
+    return g / jnp.maximum(jnp.mean(jnp.abs(g)), jnp.finfo(g.dtype).tiny)
 
 
 def scale_by_rms_norm() -> optax.GradientTransformation:

@@ -1,8 +1,14 @@
-"""Random views of an image: the official code's input diversity (TIP-IM, input_diversify.py).
+"""How an image is seen: aligned, and through random views.
 
-Images are float [height, width, channels] of any range. A view is linear in the image; pixels whose
-source lies outside the image become 0.
+Images are float [height, width, channels] of any range. Everything here is linear in the image.
+
+The official views (TIP-IM, input_diversify.py) are two warps of the crop; pixels whose source lies
+outside it become 0. Ours is one warp from the image to a crop that is aligned as another detector
+might have aligned it; outside the image its border goes on.
 """
+
+from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +19,11 @@ from jaxtyping import Array, Float, Key
 SIGMA_RANGE = (0.01, 0.1)
 # A pixel is kept when at least this share of its bilinear weights lies inside (input_diversify.py).
 _INSIDE = 0.9999
+
+CROP = 112  # pixels, each way, of a crop
+# Standard deviations of how another alignment differs: turn in radians, shear, the logarithm of the
+# scale, and the shift as a share of half the crop (1.7 pixels).
+_TURN, _SCALE, _SHEAR, _SHIFT = 0.06, 0.05, 0.03, 0.03
 
 Matrices = Float[Array, "2 2 3"]
 
@@ -62,15 +73,89 @@ def warp(
     return jnp.sum(corners * weight[..., None].astype(image.dtype), axis=0)
 
 
-def unview(
-    gradients: Float[Array, "batch height width channels"], matrices: Matrices
-) -> Float[Array, "batch height width channels"]:
-    """The transpose of `view`, for many gradients at once: their images become channels of one.
+def draw_alignment(key: Key[Array, ""], size: int) -> Float[Array, "2 3"]:
+    """Draws how another alignment's crop differs: from its points to the crop's, in pixels.
 
-    The warp's transpose is a scatter; its cost is per pixel, hardly per channel.
+    Points are (x, y), (0, 0) in the centre of the top left pixel.
+
+    Args:
+      size: of the crop, in pixels.
     """
-    batch, height, width, channels = gradients.shape
-    stacked = jnp.moveaxis(gradients, 0, 2).reshape(height, width, batch * channels)
-    transpose = jax.linear_transpose(lambda image: view(image, matrices), stacked)
-    (stacked,) = transpose(stacked)
-    return jnp.moveaxis(stacked.reshape(height, width, batch, channels), 2, 0)
+    turn, scale, shear, x, y = jax.random.normal(key, (5,))
+    cos, sin = jnp.cos(_TURN * turn), jnp.sin(_TURN * turn)
+    sheared = jnp.array([[1.0, 0.0], [0.0, 1.0]]) + _SHEAR * shear * jnp.array([[0.0, 1.0], [0, 0]])
+    linear = jnp.exp(_SCALE * scale) * jnp.array([[cos, sin], [-sin, cos]]) @ sheared
+    middle = (size - 1) / 2
+    shift = _SHIFT * size / 2 * jnp.stack([x, y])
+    return jnp.column_stack([linear, middle + shift - linear @ jnp.full(2, middle)])
+
+
+def sample(
+    image: Float[Array, "height width channels"], matrix: Float[Array, "2 3"], size: int
+) -> Float[Array, "size size channels"]:
+    """Bilinear sampling of a crop, as recognisers' pipelines align it (cv2.warpAffine).
+
+    Args:
+      matrix: from the crop's points to the image's, in pixels; see `draw_alignment`.
+      size: of the crop, in pixels.
+    """
+    height, width, _ = image.shape
+    points = jnp.arange(size)
+    grid = jnp.stack([*jnp.meshgrid(points, points), jnp.ones((size, size))])
+    matrix = matrix.astype(image.dtype)
+    x, y = jnp.tensordot(matrix, grid.astype(image.dtype), axes=1, precision="highest")
+    x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
+    left, top = jnp.minimum(jnp.floor(x), width - 2), jnp.minimum(jnp.floor(y), height - 2)
+    x, y = (x - left)[..., None], (y - top)[..., None]
+    left, top = left.astype(int), top.astype(int)
+    upper = image[top, left] * (1 - x) + image[top, left + 1] * x
+    lower = image[top + 1, left] * (1 - x) + image[top + 1, left + 1] * x
+    return upper * (1 - y) + lower * y
+
+
+def aligned(
+    image: Float[Array, "height width channels"], alignment: Float[Array, "2 3"] | None
+) -> Float[Array, "size size channels"]:
+    """The crop that networks see: `sample` at the alignment; None: the image is the crop."""
+    return image if alignment is None else sample(image, alignment, CROP)
+
+
+def random_view(
+    key: Key[Array, ""],
+    kind: Literal["official", "alignment"],
+    alignment: Float[Array, "2 3"] | None,
+) -> Callable[[Float[Array, "height width n"]], Float[Array, "size size n"]]:
+    """Draws a view of a crop: a linear map of images. Arguments: see `TipIm.view` and `aligned`."""
+    if kind == "official":
+        matrices = draw_view(key)
+        return lambda image: view(aligned(image, alignment), matrices)
+
+    def see(image):
+        size = len(image) if alignment is None else CROP
+        drawn = draw_alignment(key, size)
+        if alignment is not None:
+            linear, shift = alignment[:, :2], alignment[:, 2]
+            drawn = jnp.column_stack([linear @ drawn[:, :2], linear @ drawn[:, 2] + shift])
+        return sample(image, drawn, size)
+
+    return see
+
+
+def transposed(
+    see: Callable[[Float[Array, "height width n"]], Float[Array, "size size n"]],
+    gradients: Float[Array, "batch size size channels"],
+    shape: tuple[int, int],
+) -> Float[Array, "batch height width channels"]:
+    """The transpose of a linear map of images, for many gradients: they become channels of one.
+
+    A warp's transpose is a scatter; its cost is per pixel, hardly per channel.
+
+    Args:
+      see: takes images of any number of channels.
+      shape: height and width of its input.
+    """
+    batch, *size, channels = gradients.shape
+    stacked = jnp.moveaxis(gradients, 0, 2).reshape(*size, batch * channels)
+    image = jax.ShapeDtypeStruct((*shape, batch * channels), gradients.dtype)
+    (stacked,) = jax.linear_transpose(see, image)(stacked)
+    return jnp.moveaxis(stacked.reshape(*shape, batch, channels), 2, 0)

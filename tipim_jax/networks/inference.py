@@ -1,5 +1,6 @@
 """What a network computes: its module in Flax, behind all that its input goes through."""
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -60,7 +61,6 @@ def embed(
     dtype: DTypeLike,
 ) -> Float[Array, "batch dim"]:
     """See `Network.embed`."""
-    flax_module = module(network, dtype)
     if images.shape[1:3] == CROP_SIZE:
         region = network.region
     elif images.shape[1:3] == network.input_size:
@@ -70,19 +70,23 @@ def embed(
             f"{network.name} takes crops of {CROP_SIZE} or {network.input_size} pixels, "
             f"got {images.shape[1:3]}"
         )
-
-    def embed(images):
-        seen = view(images, region, network.input_size)
-        inputs = normalise(seen, network.channel_order, network.mean, network.std)
-        return flax_module.apply(variables, inputs).astype(jnp.float32)
-
+    compute = partial(_embed, network, region, jnp.dtype(dtype), variables)
     at_once = len(images)
     if jax.default_backend() == "cpu" and network.architecture not in _SMALL:
         at_once = greatest_divisor(at_once, _IN_CACHE)
     if at_once == len(images):
-        return embed(images)
+        return compute(images)
     chunks = images.reshape(-1, at_once, *images.shape[1:])
-    return jax.lax.map(embed, chunks).reshape(len(images), network.embedding_size)
+    return jax.lax.map(compute, chunks).reshape(len(images), network.embedding_size)
+
+
+# Compiled by itself no more than its callers want: here so that all programs that hold the network
+# trace Flax's modules once, which takes a second.
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _embed(network, region, dtype, variables, images):
+    seen = view(images, region, network.input_size)
+    inputs = normalise(seen, network.channel_order, network.mean, network.std)
+    return module(network, dtype).apply(variables, inputs).astype(jnp.float32)
 
 
 def abstract_variables(network: Network) -> dict[str, Any]:

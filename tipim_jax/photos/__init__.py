@@ -1,6 +1,6 @@
 """Photos in, photos out: files, the faces in them, and the way to the canonical crop and back."""
 
-from tipim_jax.photos.alignment import SIZE, TEMPLATE, add_masks, crop, similarity
+from tipim_jax.photos.alignment import SIZE, TEMPLATE, crop, similarity
 from tipim_jax.photos.detection import NO_FACE, YUNET, Face, FaceDetector
 from tipim_jax.photos.files import (
     SUFFIXES,
@@ -15,9 +15,11 @@ from tipim_jax.photos.files import (
     write_whole,
 )
 from tipim_jax.photos.lfw import Lfw, LfwError, LfwPhoto, Pairs, central_face, open_lfw, read_pairs
+from tipim_jax.photos.region import REGION, Region, add_masks, region
 
 __all__ = [
     "NO_FACE",
+    "REGION",
     "SIZE",
     "SUFFIXES",
     "TEMPLATE",
@@ -31,6 +33,7 @@ __all__ = [
     "Photo",
     "PhotoError",
     "PhotoFile",
+    "Region",
     "add_masks",
     "central_face",
     "crop",
@@ -40,6 +43,7 @@ __all__ = [
     "output_paths",
     "read_pairs",
     "read_photo",
+    "region",
     "similarity",
     "write_photo",
     "write_whole",

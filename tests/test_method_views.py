@@ -1,0 +1,110 @@
+"""How the method sees a face: aligned, and through random views."""
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.test_method import crops, image_keys, small_network
+from tipim_jax.method import Surrogate, TipIm, protect
+from tipim_jax.method.views import CROP, aligned, draw_alignment, random_view, transposed
+from tipim_jax.method.weight import inverse
+
+
+def surrogate():
+    weights = np.random.default_rng(0).normal(size=(CROP, CROP, 3, 16)) / CROP
+    return Surrogate(small_network, weights.astype(np.float32))
+
+
+def placed(batch, size=40, scale=0.2, turn=0.1):
+    """Alignments of photos of `size` pixels whose middle becomes the crop's."""
+    cos, sin = np.cos(turn) / scale, np.sin(turn) / scale
+    linear = np.array([[cos, -sin], [sin, cos]])
+    shift = (CROP - 1) / 2 - linear @ np.full(2, (size - 1) / 2)
+    return np.repeat(np.column_stack([linear, shift])[None], batch, axis=0).astype(np.float32)
+
+
+def test_in_a_photo_the_face_is_protected_and_nothing_around_it_changes():
+    network, targets = surrogate(), crops(3, seed=2, size=CROP)
+    photos, alignments = crops(2, size=40), placed(2)
+    settings = TipIm(iterations=10, view="alignment", learning_rate=5.0)
+    found, _ = protect(
+        [network], photos, targets, image_keys(1, 2), settings, alignments=alignments
+    )
+    change = np.abs(np.asarray(found) - photos).max(axis=-1)
+    assert 6 < change.max() <= 12 + 1e-4
+    y, x = np.mgrid[0:40, 0:40].astype(np.float32)
+    points = np.stack([x, y], -1) @ alignments[0][:, :2].T + alignments[0][:, 2]
+    outside = (np.abs(points - (CROP - 1) / 2) >= CROP / 2).any(axis=-1)
+    assert outside.mean() > 0.5 and change[:, outside].max() == 0
+
+    def cosines(images):
+        seen = [
+            cv2.warpAffine(np.asarray(image), matrix, (CROP, CROP))
+            for image, matrix in zip(images, alignments, strict=True)
+        ]
+        return np.sum(network(np.stack(seen)) * network(np.stack(clean)), axis=1)
+
+    clean = [cv2.warpAffine(p, m, (CROP, CROP)) for p, m in zip(photos, alignments, strict=True)]
+    assert (cosines(found) < cosines(photos) - 0.02).all()
+
+
+def test_an_aligned_crop_is_sampled_as_opencv_does():
+    image, matrix = crops(1, size=40)[0], placed(1)[0]
+    ours = aligned(jnp.asarray(image), inverse(matrix))
+    expected = cv2.warpAffine(
+        image, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    np.testing.assert_allclose(ours, expected, atol=255 / 30)  # cv2 rounds to 1/32 of a pixel
+    assert np.abs(ours - expected).mean() < 1.5
+
+
+def test_an_alignment_that_changes_nothing_sees_the_photo_itself():
+    image = crops(1, size=CROP)[0]
+    same = jnp.eye(2, 3)
+    np.testing.assert_allclose(aligned(jnp.asarray(image), same), image, atol=1e-3)
+    np.testing.assert_array_equal(aligned(jnp.asarray(image), None), image)
+
+
+def test_another_alignment_moves_the_face_by_a_few_pixels():
+    matrices = jax.vmap(lambda key: draw_alignment(key, CROP))(
+        jax.random.split(jax.random.key(0), 500)
+    )
+    eye = jnp.array([38.3, 51.7, 1.0])
+    moved = np.linalg.norm(matrices @ eye - eye[:2], axis=1)
+    assert 1 < np.median(moved) < 4 and moved.max() < 15
+
+
+@pytest.mark.parametrize("choice", ["search", "nearest"])
+def test_views_are_averaged(choice):
+    """The gradient of several views is the mean of theirs: the step shows it."""
+    network, original, targets = surrogate(), crops(1, size=CROP) / 2 + 60, crops(1, 2, CROP)
+    settings = TipIm(
+        iterations=1, views=3, view="alignment", target_choice=choice, learning_rate=0.1
+    )
+    found, _ = protect([network], original, targets, image_keys(5), settings)
+    key = jax.random.fold_in(image_keys(5)[0], 0)
+    cotangent = network.embed_one(original[0]) - network(targets)[0]
+    gradients = []
+    for one in jax.random.split(key, 3):
+        see = random_view(one, "alignment", None)
+        gradients.append(
+            jax.vjp(lambda x, s=see: network.embed_one(s(x)), original[0])[1](cotangent)[0]
+        )
+    mean = np.mean(gradients, axis=0)
+    step = np.asarray(found - original)[0]
+    np.testing.assert_allclose(
+        step, -settings.step_size * mean / np.sqrt(np.mean(mean**2)), atol=2e-3
+    )
+
+
+@pytest.mark.parametrize("kind", ["official", "alignment"])
+def test_a_view_and_its_transpose_are_one(kind):
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(30, 32, 3)).astype(np.float32)
+    gradients = rng.normal(size=(4, CROP, CROP, 3)).astype(np.float32)
+    see = random_view(jax.random.key(3), kind, inverse(placed(1, size=30)[0]))
+    left = np.einsum("hwc,khwc->k", see(jnp.asarray(image)), gradients)
+    right = np.einsum("hwc,khwc->k", image, transposed(see, jnp.asarray(gradients), (30, 32)))
+    np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-2)

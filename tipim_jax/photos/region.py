@@ -1,0 +1,140 @@
+"""The part of a photo in which a face's mask is made, and the masks' way into the photo.
+
+A mask is made in the photo's own pixels, so that all of its budget is in what is written and its
+detail is the photo's. A face that is much larger than recognisers look at is made smaller by a
+whole number, as far as it has to be to fit.
+
+Photos are RGB, uint8 in [0, 255], height × width × 3. Points are (x, y) in pixels, (0, 0) in the
+centre of the top left one. A mask is what is added to a region.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from tipim_jax.photos.alignment import SIZE
+
+# A face in a photo of 250 × 250 as in LFW takes 140, upright; recognisers see at most 160 of it.
+REGION = 224
+# Of the crop's pixels on every side: detectors disagree by a few.
+_MARGIN = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A square part of a photo around a face.
+
+    Attributes:
+      pixels: 0 outside the photo.
+      matrix: the 2 × 3 similarity from the region's to the canonical crop's points.
+      corner: (row, column) of the photo at which it begins; negative outside the photo.
+      reduction: how many of the photo's pixels, in each direction, one of its own stands for.
+    """
+
+    pixels: UInt8[np.ndarray, "224 224 3"]
+    matrix: Float[np.ndarray, "2 3"]
+    corner: tuple[int, int]
+    reduction: int
+
+    @property
+    def side(self) -> int:
+        """In the photo's pixels."""
+        return REGION * self.reduction
+
+
+def region(pixels: UInt8[np.ndarray, "height width 3"], matrix: Float[np.ndarray, "2 3"]) -> Region:
+    """The region around a face.
+
+    Args:
+      matrix: from the photo's to the canonical crop's points.
+    """
+    half = SIZE / 2 + _MARGIN
+    middle = (SIZE - 1) / 2
+    square = middle + half * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    corners = (square - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    extent = np.ptp(corners, axis=0).max()
+    reduction = max(1, math.ceil(extent / REGION))
+    column, row = np.rint(corners.mean(axis=0) - (REGION * reduction - 1) / 2).astype(int).tolist()
+    part = _part(pixels, (row, column), REGION * reduction)
+    if reduction > 1:
+        part = cv2.resize(part, (REGION, REGION), interpolation=cv2.INTER_AREA)
+    first = np.array([column, row]) + (reduction - 1) / 2  # the centre of its first pixel
+    own = np.column_stack([matrix[:, :2] * reduction, matrix[:, :2] @ first + matrix[:, 2]])
+    return Region(part, own, (row, column), reduction)
+
+
+def add_masks(
+    pixels: UInt8[np.ndarray, "height width 3"],
+    masks: Sequence[Float[np.ndarray, "224 224 3"]],
+    regions: Sequence[Region],
+    epsilon: float,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The photo with the masks; where those of several faces meet, with their sum.
+
+    Args:
+      pixels: the photo; it is not modified.
+      masks, regions: of each face; there may be none.
+      epsilon: the most that any pixel may change by, in [0, 255]. Pixels are whole numbers, so the
+        greatest whole number in it is what counts.
+
+    Raises:
+      ValueError: epsilon is outside [0, 255], a mask is not finite, or there are not as many
+        regions as masks.
+    """
+    if not 0 <= epsilon <= 255:
+        raise ValueError(f"epsilon is {epsilon}, expected a number in [0, 255]")
+    if len(masks) != len(regions):
+        raise ValueError(f"{len(masks)} masks came with {len(regions)} regions")
+    changed = pixels.copy()
+    places = [_overlap(pixels.shape, place.corner, place.side) for place in regions]
+    if not places:
+        return changed
+    whole = tuple(_hull([here[axis] for here, _ in places]) for axis in (0, 1))
+    change = np.zeros((*(_length(part) for part in whole), 3), np.float32)
+    for mask, place, (here, there) in zip(masks, regions, places, strict=True):
+        if not np.isfinite(mask).all():
+            raise ValueError("a mask holds NaN or infinity")
+        mask = np.asarray(mask, np.float32)
+        if place.reduction > 1:
+            mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
+        change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
+    most = math.floor(epsilon)
+    change = np.clip(np.rint(change), -most, most)
+    changed[whole] = np.clip(changed[whole] + change, 0, 255).astype(np.uint8)
+    return changed
+
+
+def _part(pixels, corner, side):
+    part = np.zeros((side, side, 3), np.uint8)
+    here, there = _overlap(pixels.shape, corner, side)
+    part[there] = pixels[here]
+    return part
+
+
+def _overlap(shape, corner, side):
+    """Of a square part, where it lies in the photo: slices of the photo, and of the part."""
+    spans = [
+        (max(0, first), max(0, min(length, first + side)))
+        for first, length in zip(corner, shape[:2], strict=True)
+    ]
+    here = tuple(slice(low, max(low, high)) for low, high in spans)
+    there = tuple(
+        slice(s.start - first, s.stop - first) for s, first in zip(here, corner, strict=True)
+    )
+    return here, there
+
+
+def _hull(slices):
+    return slice(min(part.start for part in slices), max(part.stop for part in slices))
+
+
+def _within(part, whole):
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+def _length(part):
+    return part.stop - part.start
