@@ -11,6 +11,7 @@ from tipim_jax.method import Surrogate, TipIm, advance, protect, start
 from tipim_jax.method.identity import gain_distances, gains, identity_cotangents, normalise
 from tipim_jax.method.mmd import mmd, naturalness_gradients
 from tipim_jax.method.update import tip_im_update
+from tipim_jax.method.weight import texture_weight
 from tipim_jax.tip_im import OFFICIAL_BANDWIDTHS
 
 SIZE = 12
@@ -34,11 +35,12 @@ def image_keys(*seeds):
     return jnp.stack([jax.random.key(seed) for seed in seeds])
 
 
-PRESETS = [TipIm.official(), TipIm.paper(), TipIm.reproduction()]
+PRESETS = [TipIm.official(), TipIm.paper(), TipIm.reproduction(), TipIm.fast()]
+NAMES = ["official", "paper", "reproduction", "fast"]
 FEW = [dataclasses.replace(preset, iterations=5, mmd_group_size=1) for preset in PRESETS]
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=["official", "paper", "reproduction"])
+@pytest.mark.parametrize("preset", PRESETS, ids=NAMES)
 def test_presets_keep_the_budget_and_the_range(preset):
     original = crops(3)
     original[0] = 0
@@ -173,7 +175,7 @@ def test_few_images_fill_their_mmd_group_with_views_of_themselves():
     assert np.isfinite(state.protected).all()
 
 
-@pytest.mark.parametrize("settings", FEW, ids=["official", "paper", "reproduction"])
+@pytest.mark.parametrize("settings", FEW, ids=NAMES)
 def test_an_image_is_protected_the_same_in_any_batch(settings):
     original, targets = crops(4), crops(5, seed=2)
     keys = image_keys(11, 12, 13, 14)
@@ -378,3 +380,42 @@ def test_one_compilation_serves_every_epsilon_and_gamma(caplog):
             advance(surrogates, problem, state, settings, 7)
     compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
     assert sum("_advance" in message for message in compiled) == 1
+
+
+def test_gradients_of_several_surrogates_count_alike_however_large_they_are():
+    original, targets, keys = crops(2), crops(1, seed=2), image_keys(1, 2)
+    loud = surrogate(9)
+
+    def mostly_constant(variables, images):
+        found = small_network(variables, images)
+        return jnp.concatenate([found, jnp.full_like(found, 20.0)], axis=-1)
+
+    quiet = Surrogate(mostly_constant, surrogate(0).variables)
+    shares = {}
+    for ensemble in ("losses", "gradients"):
+        settings = TipIm(iterations=1, views=0, ensemble=ensemble, epsilon=40.0)
+        both, alone = (
+            np.asarray(protect(networks, original, targets, keys, settings)[0] - original)
+            for networks in ([quiet, loud], [quiet])
+        )
+        shares[ensemble] = np.sum(both * alone) / np.linalg.norm(both) / np.linalg.norm(alone)
+    assert shares["losses"] < 0.2 < 0.6 < shares["gradients"]
+
+
+def test_without_colour_the_channels_of_a_pixel_change_alike():
+    original = crops(2) / 2 + 60  # no channel reaches 0 or 255
+    settings = TipIm(iterations=6, colour=0.0, epsilon=20.0)
+    found, _ = protect([surrogate()], original, crops(3, seed=2), image_keys(1, 2), settings)
+    change = np.asarray(found) - original
+    assert np.abs(change).max() > 5
+    assert np.ptp(change, axis=-1).max() < 1e-3
+
+
+def test_where_a_photo_is_smooth_the_mask_has_less_room():
+    original = crops(1, size=32) / 2 + 60
+    original[:, :, :16] = 128
+    weights = texture_weight(jnp.asarray(original[0]), 0.25)
+    assert weights.shape == (32, 32, 1)
+    np.testing.assert_allclose(weights[:, :9], 0.25, atol=1e-3)
+    np.testing.assert_allclose(weights[:, 22:], 1.0, atol=1e-3)
+    np.testing.assert_array_equal(texture_weight(jnp.asarray(original[0]), 1.0), 1)

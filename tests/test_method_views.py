@@ -5,10 +5,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.test_method import crops, image_keys, small_network
+from tipim_jax import people
 from tipim_jax.method import Surrogate, TipIm, protect
-from tipim_jax.method.views import CROP, aligned, draw_alignment, random_view, transposed
+from tipim_jax.method.views import (
+    CROP,
+    aligned,
+    draw_alignment,
+    random_view,
+    rescaled,
+    transposed,
+)
 from tipim_jax.method.weight import inverse
 
 
@@ -28,7 +37,7 @@ def placed(batch, size=40, scale=0.2, turn=0.1):
 def test_in_a_photo_the_face_is_protected_and_nothing_around_it_changes():
     network, targets = surrogate(), crops(3, seed=2, size=CROP)
     photos, alignments = crops(2, size=40), placed(2)
-    settings = TipIm(iterations=10, view="alignment", learning_rate=5.0)
+    settings = TipIm(iterations=10, view="posted", learning_rate=5.0)
     found, _ = protect(
         [network], photos, targets, image_keys(1, 2), settings, alignments=alignments
     )
@@ -80,15 +89,13 @@ def test_another_alignment_moves_the_face_by_a_few_pixels():
 def test_views_are_averaged(choice):
     """The gradient of several views is the mean of theirs: the step shows it."""
     network, original, targets = surrogate(), crops(1, size=CROP) / 2 + 60, crops(1, 2, CROP)
-    settings = TipIm(
-        iterations=1, views=3, view="alignment", target_choice=choice, learning_rate=0.1
-    )
+    settings = TipIm(iterations=1, views=3, view="posted", target_choice=choice, learning_rate=0.1)
     found, _ = protect([network], original, targets, image_keys(5), settings)
     key = jax.random.fold_in(image_keys(5)[0], 0)
     cotangent = network.embed_one(original[0]) - network(targets)[0]
     gradients = []
     for one in jax.random.split(key, 3):
-        see = random_view(one, "alignment", None)
+        see = random_view(one, "posted", None)
         gradients.append(
             jax.vjp(lambda x, s=see: network.embed_one(s(x)), original[0])[1](cotangent)[0]
         )
@@ -99,7 +106,7 @@ def test_views_are_averaged(choice):
     )
 
 
-@pytest.mark.parametrize("kind", ["official", "alignment"])
+@pytest.mark.parametrize("kind", ["official", "posted"])
 def test_a_view_and_its_transpose_are_one(kind):
     rng = np.random.default_rng(0)
     image = rng.normal(size=(30, 32, 3)).astype(np.float32)
@@ -108,3 +115,17 @@ def test_a_view_and_its_transpose_are_one(kind):
     left = np.einsum("hwc,khwc->k", see(jnp.asarray(image)), gradients)
     right = np.einsum("hwc,khwc->k", image, transposed(see, jnp.asarray(gradients), (30, 32)))
     np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-2)
+
+
+def test_a_rescaled_image_is_what_pillow_leaves_of_it():
+    image = np.asarray(Image.open(people.photos("Person_001")[0]).convert("L"))[60:172, 60:172]
+    for scale in (0.5, 0.75):
+        small = Image.fromarray(image).resize((round(112 * scale),) * 2, Image.BILINEAR)
+        expected = np.asarray(small.resize((112, 112), Image.BILINEAR), np.float32)
+        ours = rescaled(jnp.asarray(image, jnp.float32)[..., None], scale)[..., 0]
+        # The grids differ: the detail that is left is alike.
+        lost, ours_lost = np.std(image - expected), np.std(image - ours)
+        assert 0.6 * lost < ours_lost < 1.2 * lost
+    np.testing.assert_allclose(
+        rescaled(jnp.asarray(image, jnp.float32)[..., None], 1.0)[..., 0], image, atol=1e-3
+    )

@@ -32,6 +32,8 @@ class TipIm:
       step_rule: "pixels": α = learning_rate; "budget": α = learning_rate · ε / T.
       norm: direction of the step. "linf": sign(g); "l2": g / ‖g‖₂ · sqrt(H·W·3), so that α is the
         step's root mean square. The result is projected on the ℓ∞ ball in both.
+      colour: of the gradient's colour, that is of what its channels differ by in a pixel, the share
+        that is followed. At 0 a mask makes pixels lighter and darker alone: no coloured spots.
       momentum: μ in g ← μ·g + ∇ / mean|∇|.
       distance: how the loss reduces (f(a) − f(b))² over the embedding: "sum" (eq. 2) or "mean".
       ensemble: what is averaged over several surrogates: their "losses", or their "gradients", each
@@ -49,7 +51,8 @@ class TipIm:
       views: how many random views of an iterate are looked at in an iteration; their gradients are
         averaged. 0: the iterate itself is looked at.
       view: "official": a random affine view and a random rotation of the crop, one after the other;
-        "alignment": the crop as another face detector might have aligned it.
+        "posted": the crop as another face detector might have aligned it, of the photo scaled down
+        and up again.
       mmd_bandwidths: σ of the kernels exp(−d² / 2σ), in squared pixels.
       mmd_group_size: how many images the two sets of eq. 3 have. 1: every image is a set of its
         own. More: consecutive images of the batch; a smaller batch is filled with random views of
@@ -64,6 +67,7 @@ class TipIm:
     iterations: int = 100
     step_rule: Literal["pixels", "budget"] = "budget"
     norm: Literal["linf", "l2"] = "l2"
+    colour: float = 1.0
     momentum: float = 1.0
     distance: Literal["sum", "mean"] = "mean"
     ensemble: Literal["losses", "gradients"] = "losses"
@@ -73,7 +77,7 @@ class TipIm:
     gain_distance: Literal["squared", "euclidean"] = "euclidean"
     candidate_gradient: Literal["identity", "total"] = "total"
     views: int = 1
-    view: Literal["official", "alignment"] = "official"
+    view: Literal["official", "posted"] = "official"
     mmd_bandwidths: tuple[float, ...] = OFFICIAL_BANDWIDTHS
     mmd_group_size: int = 1
     mmd_divided_by_group: bool = True
@@ -107,6 +111,30 @@ class TipIm:
         return cls(target_choice="nearest")
 
     @classmethod
+    def fast(cls) -> "TipIm":
+        """Ours: most protection for what is seen of it, in seconds a face (docs/protection.md).
+
+        Other than the official settings: long steps that turn quickly, the nearest target, views of
+        what posting and other detectors make of a photo, the gradients of several networks as
+        equals, less colour, and little of a mask where the photo is smooth.
+        """
+        return cls(
+            smooth_budget=0.3,
+            colour=0.4,
+            learning_rate=5.0,
+            iterations=50,
+            momentum=0.7,
+            ensemble="gradients",
+            target_choice="nearest",
+            view="posted",
+        )
+
+    @classmethod
+    def strong(cls) -> "TipIm":
+        """As `fast`, with four times its iterations."""
+        return dataclasses.replace(cls.fast(), iterations=200, momentum=0.9)
+
+    @classmethod
     def reproduction(cls) -> "TipIm":
         """Liu and Bei's reproduction: the official code at the smallest γ of their sweep."""
         return cls(gamma=0.0007)
@@ -128,6 +156,7 @@ class TipIm:
         for name, low, high in (
             ("epsilon", 0.0, 255.0),
             ("smooth_budget", 0.0, 1.0),
+            ("colour", 0.0, 1.0),
             ("gamma", 0.0, float("inf")),
             ("learning_rate", 0.0, float("inf")),
             ("momentum", 0.0, float("inf")),
@@ -146,6 +175,8 @@ class TipIm:
 
 
 PRESETS = {
+    "fast": TipIm.fast,
+    "strong": TipIm.strong,
     "economical": TipIm.economical,
     "official": TipIm.official,
     "paper": TipIm.paper,

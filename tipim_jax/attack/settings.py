@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,11 +11,15 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
-from tipim_jax.networks import DEFAULT_RECOGNISERS
 from tipim_jax.tip_im import PRESETS, TipIm
 
-DEFAULT_SURROGATES = ("mobileface", "sface")
-DEFAULT_PRESET = "economical"
+# All that come by themselves, may be used by everybody and are quick.
+DEFAULT_SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib")
+_STRONG_SURROGATES = (*DEFAULT_SURROGATES, "facenet-128")
+HELD_OUT = "lightcnn"  # judges where nobody chooses, and is never a surrogate then
+# JAX finds a GPU or a TPU by these packages. It is not asked: that would wait for all of it.
+_ACCELERATORS = ("jax_cuda13_plugin", "jax_cuda12_plugin", "jax_rocm7_plugin", "libtpu")
+DEFAULT_PRESET = "strong" if any(map(find_spec, _ACCELERATORS)) else "fast"
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
 PresetName = tyro.extras.literal_type_from_choices(PRESETS)
@@ -49,12 +54,14 @@ class Attack:
     Attributes:
       paths: Photos (JPEG, PNG, WebP) and folders of them.
       output: Folder that the protected photos, results.json and report.html are written to.
-      surrogate: Network that masks are made against; give it once per network.
+      surrogate: Network that masks are made against; give it once per network. The more there are,
+        and the more they differ, the better a mask holds against one that it never saw.
       recogniser: Network that results are measured with; give it once per network. One that is no
         surrogate is held out: it tells what to expect of a recogniser that nobody knows.
       targets: Folder with one photo of each person that the photos shall be taken for.
       gallery: Folder of folders, one per person, that the protected photos are searched for in.
-      preset: Published variant that the method's settings start from.
+      preset: What the method's settings start from: fast, the default without a GPU or TPU; strong,
+        the default with one; or a published variant.
       config: TOML file with settings, see configs/; a flag wins over it.
       batch_size: How many faces are protected together.
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
@@ -75,11 +82,11 @@ class Attack:
     output: Path = Path("protected")
     surrogate: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(" and ".join(DEFAULT_SURROGATES), "NETWORK"),
+        _unset(f"{', '.join(DEFAULT_SURROGATES)}; of strong facenet-128 too", "NETWORK"),
     ] = ()
     recogniser: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(f"the surrogates, {', '.join(DEFAULT_RECOGNISERS)}", "NETWORK"),
+        _unset(f"the surrogates and {HELD_OUT}", "NETWORK"),
     ] = ()
     targets: Annotated[Path | None, _unset("ten of the bundled people")] = None
     gallery: Annotated[
@@ -100,12 +107,13 @@ class Attack:
 
     @property
     def surrogates(self) -> tuple[str, ...]:
-        return self.surrogate or DEFAULT_SURROGATES
+        default = _STRONG_SURROGATES if self.preset == "strong" else DEFAULT_SURROGATES
+        return self.surrogate or default
 
     @property
     def recognisers(self) -> tuple[str, ...]:
         """The networks that judge, held-out ones last."""
-        judges = self.recogniser or dict.fromkeys((*self.surrogates, *DEFAULT_RECOGNISERS))
+        judges = self.recogniser or dict.fromkeys((*self.surrogates, HELD_OUT))
         return tuple(sorted(judges, key=lambda name: name not in self.surrogates))
 
 

@@ -14,13 +14,24 @@ from tipim_jax.method.settings import TipIm
 
 
 def tip_im_update(settings: TipIm) -> optax.GradientTransformation:
-    """g ← μ·g + ∇ / mean|∇|; the update is −α · direction(g)."""
+    """g ← μ·g + ∇ / mean|∇|; the update is −α · direction(g), its colour scaled."""
     return optax.chain(
         scale_by_mean_absolute(),
         optax.trace(decay=settings.momentum),
+        scale_colour(settings.colour),
         optax.scale_by_sign() if settings.norm == "linf" else scale_by_rms_norm(),
         optax.scale(-settings.step_size),
     )
+
+
+def scale_colour(share: float) -> optax.GradientTransformation:
+    """Scales what the channels, the last axis, of each array differ from their mean by."""
+
+    def scaled(g):
+        grey = jnp.mean(g, axis=-1, keepdims=True)
+        return grey + share * (g - grey)
+
+    return _stateless(scaled if share != 1 else lambda g: g)
 
 
 def scale_by_mean_absolute() -> optax.GradientTransformation:

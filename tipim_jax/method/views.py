@@ -3,8 +3,9 @@
 Images are float [height, width, channels] of any range. Everything here is linear in the image.
 
 The official views (TIP-IM, input_diversify.py) are two warps of the crop; pixels whose source lies
-outside it become 0. Ours is one warp from the image to a crop that is aligned as another detector
-might have aligned it; outside the image its border goes on.
+outside it become 0. Ours is what a recogniser might see of the photo once it is posted: one warp to
+a crop aligned as another detector might have done it, outside the image its border going on, and
+then what scaling down and up again leaves of it.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,9 @@ CROP = 112  # pixels, each way, of a crop
 # Standard deviations of how another alignment differs: turn in radians, shear, the logarithm of the
 # scale, and the shift as a share of half the crop (1.7 pixels).
 _TURN, _SCALE, _SHEAR, _SHIFT = 0.06, 0.05, 0.03, 0.03
+
+# Of the crop's resolution, what scaling down leaves of it at least.
+_LEAST_SCALE = 0.4
 
 Matrices = Float[Array, "2 2 3"]
 
@@ -113,6 +117,20 @@ def sample(
     return upper * (1 - y) + lower * y
 
 
+def rescaled(
+    image: Float[Array, "size size channels"], scale: Float[Array, ""]
+) -> Float[Array, "size size channels"]:
+    """What is left of an image that was scaled down to `scale` in (0, 1], and up again.
+
+    Each pixel becomes the mean of those around it, with the weights of a triangle of half-width
+    1 / scale, as Pillow's bilinear filter has it.
+    """
+    places = jnp.arange(len(image))
+    weights = jnp.maximum(0, 1 - scale * jnp.abs(places[:, None] - places[None]))
+    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(image.dtype)
+    return jnp.einsum("ij,jkc,lk->ilc", weights, image, weights)
+
+
 def aligned(
     image: Float[Array, "height width channels"], alignment: Float[Array, "2 3"] | None
 ) -> Float[Array, "size size channels"]:
@@ -122,7 +140,7 @@ def aligned(
 
 def random_view(
     key: Key[Array, ""],
-    kind: Literal["official", "alignment"],
+    kind: Literal["official", "posted"],
     alignment: Float[Array, "2 3"] | None,
 ) -> Callable[[Float[Array, "height width n"]], Float[Array, "size size n"]]:
     """Draws a view of a crop: a linear map of images. Arguments: see `TipIm.view` and `aligned`."""
@@ -130,13 +148,16 @@ def random_view(
         matrices = draw_view(key)
         return lambda image: view(aligned(image, alignment), matrices)
 
+    alignment_key, scale_key = jax.random.split(key)
+    scale = jax.random.uniform(scale_key, minval=_LEAST_SCALE)
+
     def see(image):
         size = len(image) if alignment is None else CROP
-        drawn = draw_alignment(key, size)
+        drawn = draw_alignment(alignment_key, size)
         if alignment is not None:
             linear, shift = alignment[:, :2], alignment[:, 2]
             drawn = jnp.column_stack([linear @ drawn[:, :2], linear @ drawn[:, 2] + shift])
-        return sample(image, drawn, size)
+        return rescaled(sample(image, drawn, size), scale)
 
     return see
 
