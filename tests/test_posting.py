@@ -59,3 +59,9 @@ def test_every_scale_meets_every_quality_and_there_is_grey():
     assert len(names) == len(set(names)) == 16
     assert names[:2] == ["as saved", "JPEG 95"]
     assert names[-2:] == ["scaled to 0.5, JPEG 50", "grey"]
+
+
+def test_a_photo_that_jpeg_cannot_hold_is_refused():
+    with pytest.raises(ValueError, match="is 65501x1; JPEG holds sides of 65500 at most"):
+        Posting(quality=75)(np.zeros((1, 65501, 3), np.uint8))
+    assert Posting(quality=75)(np.zeros((1, 65500, 3), np.uint8)).shape == (1, 65500, 3)

@@ -74,7 +74,8 @@ def align_pairs(
             if matrix is None:
                 raise PhotoError(f"{NO_FACE} in the clean photo")
             again = aligner.matrix(new)
-        except PhotoError as error:
+            posted = [condition.show(old, new, matrix) for condition in conditions]
+        except (PhotoError, ValueError) as error:
             left_out[name] = str(error)
         else:
             names.append(name)
@@ -85,8 +86,8 @@ def align_pairs(
             after.append(aligner.crop(new, matrix if again is None else again))
             if again is None:
                 lost.append(name)
-            for condition, pairs in zip(conditions, shown, strict=True):
-                pairs.append(condition.show(old, new, matrix))
+            for pairs, pair in zip(shown, posted, strict=True):
+                pairs.append(pair)
         advance(1)
     if not names:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])

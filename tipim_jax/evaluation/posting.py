@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+_JPEG_SIDE = 65_500  # pixels, libjpeg's JPEG_MAX_DIMENSION
+
 
 @dataclass(frozen=True, kw_only=True)
 class Posting:
@@ -39,7 +41,11 @@ class Posting:
         return ", ".join(parts) or "as saved"
 
     def __call__(self, pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "h w 3"]:
-        """The photo as those see it who look at the post."""
+        """The photo as those see it who look at the post.
+
+        Raises:
+          ValueError: JPEG cannot hold a photo that is so wide or so high.
+        """
         image = Image.fromarray(pixels)
         if self.scale != 1:
             size = [max(1, round(side * self.scale)) for side in image.size]
@@ -47,6 +53,10 @@ class Posting:
         if self.grey:
             image = image.convert("L")
         if self.quality is not None:
+            if max(image.size) > _JPEG_SIDE:
+                raise ValueError(
+                    f"is {image.width}x{image.height}; JPEG holds sides of {_JPEG_SIDE} at most"
+                )
             stream = io.BytesIO()
             image.save(stream, "JPEG", quality=self.quality, subsampling="4:2:0")
             image = Image.open(stream, formats=["JPEG"])
