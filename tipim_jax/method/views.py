@@ -128,7 +128,7 @@ def rescaled(
     places = jnp.arange(len(image))
     weights = jnp.maximum(0, 1 - scale * jnp.abs(places[:, None] - places[None]))
     weights = (weights / weights.sum(axis=1, keepdims=True)).astype(image.dtype)
-    return jnp.einsum("ij,jkc,lk->ilc", weights, image, weights)
+    return jnp.einsum("ij,jkc,lk->ilc", weights, image, weights, precision="highest")
 
 
 def aligned(

@@ -49,7 +49,7 @@ def texture_weight(
     image: Float[Array, "height width 3"], smooth_budget: Float[Array, ""] | float
 ) -> Float[Array, "height width 1"]:
     """From `smooth_budget` where brightness does not vary to 1 where it varies much."""
-    luma = image @ jnp.asarray(_LUMA, image.dtype)
+    luma = jnp.dot(image, jnp.asarray(_LUMA, image.dtype), precision="highest")
     variance = _mean_around(luma**2) - _mean_around(luma) ** 2
     deviation = _mean_around(jnp.sqrt(jnp.maximum(variance, 0)))
     return (smooth_budget + (1 - smooth_budget) * jnp.clip(deviation / _TEXTURED, 0, 1))[..., None]
