@@ -80,6 +80,23 @@ def test_no_pixel_changes_by_more_than_epsilon_or_outside_the_regions(faces, eps
         assert (difference[inside] > 0).mean() > 0.5
 
 
+def test_random_faces_keep_the_bound_too():
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        photo = rng.integers(0, 256, (*rng.integers(1, 200, 2), 3), dtype=np.uint8)
+        regions = [
+            region(
+                photo,
+                placed(rng.uniform(0.05, 4), rng.uniform(-180, 180), rng.uniform(-80, 280, 2)),
+            )
+            for _ in range(rng.integers(1, 4))
+        ]
+        epsilon = rng.uniform(0, 20)
+        masks = [noise(int(rng.integers(9)), 15) for _ in regions]
+        difference = np.abs(add_masks(photo, masks, regions, epsilon).astype(int) - photo)
+        assert difference.max() <= epsilon
+
+
 def test_a_mask_is_rounded_to_the_nearest_and_those_of_two_faces_are_added():
     photo = np.full((REGION, REGION, 3), 100, np.uint8)
     place = region(photo, placed(1, 0, (111.5, 111.5)))

@@ -18,6 +18,7 @@ from jaxtyping import Float, UInt8
 
 from tipim_jax.networks.onet import INPUT, ONet
 from tipim_jax.photos.detection import Face, FaceDetector
+from tipim_jax.photos.region import square_part
 
 _THRESHOLD = 0.7  # of the score; MTCNN's for O-Net
 
@@ -64,11 +65,7 @@ def _square(box: Float[np.ndarray, " 4"]):
 
 def _normalised(pixels, corner, side) -> Float[np.ndarray, "1 48 48 3"]:
     """A square of the photo as O-Net takes it; black where it reaches out of the photo."""
-    seen = np.zeros((side, side, 3), np.uint8)
-    low = np.clip(corner, 0, pixels.shape[1::-1])
-    high = np.clip(corner + side, 0, pixels.shape[1::-1])
-    (x0, y0), (x1, y1) = low - corner, high - corner
-    seen[y0:y1, x0:x1] = pixels[low[1] : high[1], low[0] : high[0]]
+    seen = square_part(pixels, corner[::-1], side)
     how = cv2.INTER_AREA if side > INPUT else cv2.INTER_LINEAR
     seen = cv2.resize(seen, (INPUT, INPUT), interpolation=how)
     return (seen[None].astype(np.float32) - 127.5) / 128

@@ -59,7 +59,7 @@ def region(pixels: UInt8[np.ndarray, "height width 3"], matrix: Float[np.ndarray
     extent = np.ptp(corners, axis=0).max()
     reduction = max(1, math.ceil(extent / REGION))
     column, row = np.rint(corners.mean(axis=0) - (REGION * reduction - 1) / 2).astype(int).tolist()
-    part = _part(pixels, (row, column), REGION * reduction)
+    part = square_part(pixels, (row, column), REGION * reduction)
     if reduction > 1:
         part = cv2.resize(part, (REGION, REGION), interpolation=cv2.INTER_AREA)
     first = np.array([column, row]) + (reduction - 1) / 2  # the centre of its first pixel
@@ -108,7 +108,14 @@ def add_masks(
     return changed
 
 
-def _part(pixels, corner, side):
+def square_part(
+    pixels: UInt8[np.ndarray, "height width 3"], corner: tuple[int, int], side: int
+) -> UInt8[np.ndarray, "side side 3"]:
+    """A square part of a photo, 0 where it reaches out of it.
+
+    Args:
+      corner: (row, column) at which it begins; negative outside the photo.
+    """
     part = np.zeros((side, side, 3), np.uint8)
     here, there = _overlap(pixels.shape, corner, side)
     part[there] = pixels[here]
@@ -117,11 +124,10 @@ def _part(pixels, corner, side):
 
 def _overlap(shape, corner, side):
     """Of a square part, where it lies in the photo: slices of the photo, and of the part."""
-    spans = [
-        (max(0, first), max(0, min(length, first + side)))
+    here = tuple(
+        slice(*(min(max(end, 0), length) for end in (first, first + side)))
         for first, length in zip(corner, shape[:2], strict=True)
-    ]
-    here = tuple(slice(low, max(low, high)) for low, high in spans)
+    )
     there = tuple(
         slice(s.start - first, s.stop - first) for s, first in zip(here, corner, strict=True)
     )
