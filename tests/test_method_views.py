@@ -14,11 +14,11 @@ from tipim_jax.method.views import (
     CROP,
     aligned,
     draw_alignment,
+    inverse,
     random_view,
     rescaled,
     transposed,
 )
-from tipim_jax.method.weight import inverse
 
 
 def surrogate():
@@ -114,7 +114,7 @@ def test_a_view_and_its_transpose_are_one(kind):
     see = random_view(jax.random.key(3), kind, inverse(placed(1, size=30)[0]))
     left = np.einsum("hwc,khwc->k", see(jnp.asarray(image)), gradients)
     right = np.einsum("hwc,khwc->k", image, transposed(see, jnp.asarray(gradients), (30, 32)))
-    np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-2)
+    np.testing.assert_allclose(left, right, rtol=1e-4)
 
 
 def test_a_rescaled_image_is_what_pillow_leaves_of_it():

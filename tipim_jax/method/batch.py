@@ -28,8 +28,8 @@ from tipim_jax.method.mmd import naturalness_gradients
 from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Images, Surrogate
 from tipim_jax.method.update import tip_im_update
-from tipim_jax.method.views import CROP, aligned
-from tipim_jax.method.weight import inverse, weight
+from tipim_jax.method.views import CROP, aligned, inverse
+from tipim_jax.method.weight import weight
 
 _MOST_ITERATIONS_A_CALL = 5
 

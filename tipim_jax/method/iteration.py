@@ -113,15 +113,16 @@ def iterate(
         change = scale * change
         return optax.projections.projection_box(state.protected + change, lowest, highest), momentum
 
+    key = jax.random.fold_in(problem.key, state.iteration)
+
     def seen(key):
         return _Seen(surrogates, settings, problem, state.protected, key)
 
     if search:
         gradients = _mean_over_views(
             lambda key: seen(key).identity_gradients(problem.target_embeddings, targets_at_once),
-            settings,
-            problem.key,
-            state.iteration,
+            key,
+            settings.views,
         )
         total = gradients + mmd_gradient
         first = total if settings.candidate_gradient == "total" else gradients
@@ -147,7 +148,7 @@ def iterate(
             towards = [known[chosen(distances)][None] for known in problem.target_embeddings]
             return image.identity_gradients(towards, 1)[0], distances
 
-        gradient, distances = _mean_over_views(look, settings, problem.key, state.iteration)
+        gradient, distances = _mean_over_views(look, key, settings.views)
         gain = gains(*distances, settings.gain)[0]
         target = chosen(distances)
         protected, momentum = move(gradient + mmd_gradient)
@@ -155,12 +156,11 @@ def iterate(
     return State(protected, momentum, target, state.iteration + 1), Choice(target, gain)
 
 
-def _mean_over_views(look, settings, key, iteration):
+def _mean_over_views(look, key, views):
     """The mean of what `look` makes of every view's key; one after the other, to save memory."""
-    key = jax.random.fold_in(key, iteration)
-    if settings.views <= 1:
+    if views <= 1:
         return look(key)
-    found = in_pieces(look, jax.random.split(key, settings.views), 1)
+    found = in_pieces(look, jax.random.split(key, views), 1)
     return jax.tree.map(lambda values: values.mean(axis=0), found)
 
 

@@ -141,7 +141,6 @@ def _one_by_one(function, inputs, count):
 
     So an image is the same to the last byte whatever the batch, and the share of a device, are.
     """
-
     function = jax.jit(function, inline=True)  # traced once, though it is called twice
 
     def take(number, found):

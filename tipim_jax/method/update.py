@@ -26,12 +26,14 @@ def tip_im_update(settings: TipIm) -> optax.GradientTransformation:
 
 def scale_colour(share: float) -> optax.GradientTransformation:
     """Scales what the channels, the last axis, of each array differ from their mean by."""
+    if share == 1:
+        return optax.identity()
 
     def scaled(g):
         grey = jnp.mean(g, axis=-1, keepdims=True)
         return grey + share * (g - grey)
 
-    return _stateless(scaled if share != 1 else lambda g: g)
+    return _stateless(scaled)
 
 
 def scale_by_mean_absolute() -> optax.GradientTransformation:

@@ -94,6 +94,23 @@ def draw_alignment(key: Key[Array, ""], size: int) -> Float[Array, "2 3"]:
     return jnp.column_stack([linear, middle + shift - linear @ jnp.full(2, middle)])
 
 
+def mapped(matrix: Float[Array, "2 3"], shape: tuple[int, int]) -> Float[Array, "2 height width"]:
+    """Where an affine map takes the points of an image's pixels: x, then y.
+
+    Args:
+      shape: height and width of the image.
+    """
+    height, width = shape
+    grid = jnp.stack([*jnp.meshgrid(jnp.arange(width), jnp.arange(height)), jnp.ones(shape)])
+    return jnp.tensordot(matrix, grid.astype(matrix.dtype), axes=1, precision="highest")
+
+
+def inverse(alignment: Float[Array, "2 3"]) -> Float[Array, "2 3"]:
+    """Of an affine map of points."""
+    linear = jnp.linalg.inv(alignment[:, :2])
+    return jnp.column_stack([linear, -linear @ alignment[:, 2]])
+
+
 def sample(
     image: Float[Array, "height width channels"], matrix: Float[Array, "2 3"], size: int
 ) -> Float[Array, "size size channels"]:
@@ -104,10 +121,7 @@ def sample(
       size: of the crop, in pixels.
     """
     height, width, _ = image.shape
-    points = jnp.arange(size)
-    grid = jnp.stack([*jnp.meshgrid(points, points), jnp.ones((size, size))])
-    matrix = matrix.astype(image.dtype)
-    x, y = jnp.tensordot(matrix, grid.astype(image.dtype), axes=1, precision="highest")
+    x, y = mapped(matrix.astype(image.dtype), (size, size))
     x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
     left, top = jnp.minimum(jnp.floor(x), width - 2), jnp.minimum(jnp.floor(y), height - 2)
     x, y = (x - left)[..., None], (y - top)[..., None]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.method.views import CROP
+from tipim_jax.method.views import CROP, mapped
 
 # Of the crop's pixels: over so many of them, at its edges, a mask fades, lest one sees a square.
 _FADE = 8.0
@@ -36,9 +36,7 @@ def face_weight(
       shape: height and width of the image.
       alignment: from the image's points to the crop's, in pixels.
     """
-    height, width = shape
-    grid = jnp.stack([*jnp.meshgrid(jnp.arange(width), jnp.arange(height)), jnp.ones(shape)])
-    points = jnp.tensordot(alignment, grid.astype(alignment.dtype), axes=1, precision="highest")
+    points = mapped(alignment, shape)
     middle = (CROP - 1) / 2
     inside = jnp.clip((CROP / 2 - jnp.abs(points - middle)) / _FADE, 0, 1)  # of x and of y
     smooth = inside * inside * (3 - 2 * inside)
@@ -53,12 +51,6 @@ def texture_weight(
     variance = _mean_around(luma**2) - _mean_around(luma) ** 2
     deviation = _mean_around(jnp.sqrt(jnp.maximum(variance, 0)))
     return (smooth_budget + (1 - smooth_budget) * jnp.clip(deviation / _TEXTURED, 0, 1))[..., None]
-
-
-def inverse(alignment: Float[Array, "2 3"]) -> Float[Array, "2 3"]:
-    """Of an affine map of points."""
-    linear = jnp.linalg.inv(alignment[:, :2])
-    return jnp.column_stack([linear, -linear @ alignment[:, 2]])
 
 
 def _mean_around(values):
