@@ -11,7 +11,7 @@ from tipim_jax.method import Surrogate, TipIm, advance, protect, start
 from tipim_jax.method.identity import gain_distances, gains, identity_cotangents, normalise
 from tipim_jax.method.mmd import mmd, naturalness_gradients
 from tipim_jax.method.update import tip_im_update
-from tipim_jax.method.weight import texture_weight
+from tipim_jax.method.weight import contrast
 from tipim_jax.tip_im import OFFICIAL_BANDWIDTHS
 
 SIZE = 12
@@ -21,8 +21,8 @@ def small_network(variables, images):
     return jnp.tanh(jnp.einsum("bhwc,hwcd->bd", images / 127.5 - 1, variables))
 
 
-def surrogate(seed=0, dim=16):
-    weights = np.random.default_rng(seed).normal(size=(SIZE, SIZE, 3, dim)) / SIZE
+def surrogate(seed=0, dim=16, size=SIZE):
+    weights = np.random.default_rng(seed).normal(size=(size, size, 3, dim)) / size
     return Surrogate(small_network, weights.astype(np.float32))
 
 
@@ -402,20 +402,29 @@ def test_gradients_of_several_surrogates_count_alike_however_large_they_are():
     assert shares["losses"] < 0.2 < 0.6 < shares["gradients"]
 
 
-def test_without_colour_the_channels_of_a_pixel_change_alike():
+@pytest.mark.parametrize("most", [0.0, 2.0])
+def test_the_channels_of_a_pixel_change_alike_but_for_a_little_colour(most):
     original = crops(2) / 2 + 60  # no channel reaches 0 or 255
-    settings = TipIm(iterations=6, colour=0.0, epsilon=20.0)
+    settings = TipIm(iterations=6, colour_epsilon=most, epsilon=20.0)
     found, _ = protect([surrogate()], original, crops(3, seed=2), image_keys(1, 2), settings)
     change = np.asarray(found) - original
     assert np.abs(change).max() > 5
-    assert np.ptp(change, axis=-1).max() < 1e-3
+    assert abs(np.ptp(change, axis=-1).max() - 2 * most) < 1e-3
 
 
 def test_where_a_photo_is_smooth_the_mask_has_less_room():
     original = crops(1, size=32) / 2 + 60
     original[:, :, :16] = 128
-    weights = texture_weight(jnp.asarray(original[0]), 0.25)
-    assert weights.shape == (32, 32, 1)
-    np.testing.assert_allclose(weights[:, :9], 0.25, atol=1e-3)
-    np.testing.assert_allclose(weights[:, 22:], 1.0, atol=1e-3)
-    np.testing.assert_array_equal(texture_weight(jnp.asarray(original[0]), 1.0), 1)
+    found = contrast(jnp.asarray(original[0]))
+    assert found.shape == (32, 32, 1)
+    np.testing.assert_allclose(found[:, :9], 0.0, atol=1e-3)
+    np.testing.assert_allclose(found[:, 22:], 1.0, atol=1e-3)
+
+    epsilons = np.array([12.0, 8.0, 4.0, 2.0, 0.0], np.float32)
+    settings = TipIm(iterations=4, smooth_epsilon=4.0, epsilon=epsilons, learning_rate=20.0)
+    original = np.repeat(original, 5, axis=0)
+    network, targets = surrogate(size=32), crops(3, seed=2, size=32)
+    found, _ = protect([network], original, targets, image_keys(*range(5)), settings)
+    change = np.abs(np.asarray(found) - original)
+    for half, most in ((change[:, :, :9], np.minimum(epsilons, 4)), (change[:, :, 22:], epsilons)):
+        np.testing.assert_allclose(half.max(axis=(1, 2, 3)), most, atol=1e-3)

@@ -10,6 +10,7 @@ from PIL import Image
 from tests.test_method import crops, image_keys, small_network
 from tipim_jax import people
 from tipim_jax.method import Surrogate, TipIm, protect
+from tipim_jax.method.jpeg import compressed, draw_quality
 from tipim_jax.method.views import (
     CROP,
     aligned,
@@ -95,10 +96,12 @@ def test_views_are_averaged(choice):
     cotangent = network.embed_one(original[0]) - network(targets)[0]
     gradients = []
     for one in jax.random.split(key, 3):
-        see = random_view(one, "posted", None)
-        gradients.append(
-            jax.vjp(lambda x, s=see: network.embed_one(s(x)), original[0])[1](cotangent)[0]
-        )
+        see, quality = random_view(one, "posted", None), draw_quality(jax.random.fold_in(one, 1))
+
+        def embedded(image, see=see, quality=quality):
+            return network.embed_one(compressed(see(image), quality))
+
+        gradients.append(jax.vjp(embedded, original[0])[1](cotangent)[0])
     mean = np.mean(gradients, axis=0)
     step = np.asarray(found - original)[0]
     np.testing.assert_allclose(

@@ -24,16 +24,16 @@ class TipIm:
 
     Attributes:
       epsilon: largest change of any channel of any pixel, ‖x^p − x^r‖∞ ≤ ε.
-      smooth_budget: of ε, the share that a pixel may change by where its surroundings are smooth,
-        as skin and sky are, and the eye sees noise. It grows with their contrast, up to 1.
+      smooth_epsilon: largest change of a pixel whose surroundings are smooth, as skin and sky are,
+        where the eye sees noise. It grows with their contrast, up to ε.
+      colour_epsilon: largest change of a pixel's colour: its channels change by at most so much
+        more or less than the middle of their changes. At 0 pixels become lighter and darker alone.
       gamma: weight γ of the MMD term in eq. 4.
       learning_rate: step size α, in the unit that `step_rule` says.
       iterations: number of steps T.
       step_rule: "pixels": α = learning_rate; "budget": α = learning_rate · ε / T.
       norm: direction of the step. "linf": sign(g); "l2": g / ‖g‖₂ · sqrt(H·W·3), so that α is the
         step's root mean square. The result is projected on the ℓ∞ ball in both.
-      colour: of the gradient's colour, that is of what its channels differ by in a pixel, the share
-        that is followed. At 0 a mask makes pixels lighter and darker alone: no coloured spots.
       momentum: μ in g ← μ·g + ∇ / mean|∇|.
       distance: how the loss reduces (f(a) − f(b))² over the embedding: "sum" (eq. 2) or "mean".
       ensemble: what is averaged over several surrogates: their "losses", or their "gradients", each
@@ -51,8 +51,8 @@ class TipIm:
       views: how many random views of an iterate are looked at in an iteration; their gradients are
         averaged. 0: the iterate itself is looked at.
       view: "official": a random affine view and a random rotation of the crop, one after the other;
-        "posted": the crop as another face detector might have aligned it, of the photo scaled down
-        and up again.
+        "posted": the crop as another face detector might have aligned it, scaled down and up again,
+        and compressed as JPEG.
       mmd_bandwidths: σ of the kernels exp(−d² / 2σ), in squared pixels.
       mmd_group_size: how many images the two sets of eq. 3 have. 1: every image is a set of its
         own. More: consecutive images of the batch; a smaller batch is filled with random views of
@@ -61,13 +61,13 @@ class TipIm:
     """
 
     epsilon: float = 12.0
-    smooth_budget: float = 1.0
+    smooth_epsilon: float = 255.0
+    colour_epsilon: float = 255.0
     gamma: float = 0.0
     learning_rate: float = 1.5
     iterations: int = 100
     step_rule: Literal["pixels", "budget"] = "budget"
     norm: Literal["linf", "l2"] = "l2"
-    colour: float = 1.0
     momentum: float = 1.0
     distance: Literal["sum", "mean"] = "mean"
     ensemble: Literal["losses", "gradients"] = "losses"
@@ -116,14 +116,14 @@ class TipIm:
 
         Other than the official settings: long steps that turn quickly, the nearest target, views of
         what posting and other detectors make of a photo, the gradients of several networks as
-        equals, less colour, and little of a mask where the photo is smooth.
+        equals, and no more than 4 levels of colour, or of anything where the photo is smooth.
         """
         return cls(
-            smooth_budget=0.3,
-            colour=0.4,
+            smooth_epsilon=4.0,
+            colour_epsilon=4.0,
             learning_rate=5.0,
-            iterations=50,
-            momentum=0.7,
+            iterations=40,
+            momentum=0.65,
             ensemble="gradients",
             target_choice="nearest",
             view="posted",
@@ -131,8 +131,8 @@ class TipIm:
 
     @classmethod
     def strong(cls) -> "TipIm":
-        """As `fast`, with four times its iterations."""
-        return dataclasses.replace(cls.fast(), iterations=200, momentum=0.9)
+        """As `fast`, with more iterations."""
+        return dataclasses.replace(cls.fast(), iterations=100, momentum=0.85)
 
     @classmethod
     def reproduction(cls) -> "TipIm":
@@ -155,8 +155,8 @@ class TipIm:
                 raise ValueError(f"{field.name} is {value!r}; expected one of {', '.join(allowed)}")
         for name, low, high in (
             ("epsilon", 0.0, 255.0),
-            ("smooth_budget", 0.0, 1.0),
-            ("colour", 0.0, 1.0),
+            ("smooth_epsilon", 0.0, 255.0),
+            ("colour_epsilon", 0.0, 255.0),
             ("gamma", 0.0, float("inf")),
             ("learning_rate", 0.0, float("inf")),
             ("momentum", 0.0, float("inf")),

@@ -13,9 +13,8 @@ from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
 from tipim_jax.tip_im import PRESETS, TipIm
 
-# All that come by themselves, may be used by everybody and are quick.
-DEFAULT_SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib")
-_STRONG_SURROGATES = (*DEFAULT_SURROGATES, "facenet-128")
+# They come by themselves and may be used by everybody (docs/protection.md).
+DEFAULT_SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")
 HELD_OUT = "lightcnn"  # judges where nobody chooses, and is never a surrogate then
 # JAX finds a GPU or a TPU by these packages. It is not asked: that would wait for all of it.
 _ACCELERATORS = ("jax_cuda13_plugin", "jax_cuda12_plugin", "jax_rocm7_plugin", "libtpu")
@@ -82,7 +81,7 @@ class Attack:
     output: Path = Path("protected")
     surrogate: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(f"{', '.join(DEFAULT_SURROGATES)}; of strong facenet-128 too", "NETWORK"),
+        _unset(", ".join(DEFAULT_SURROGATES), "NETWORK"),
     ] = ()
     recogniser: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
@@ -107,8 +106,7 @@ class Attack:
 
     @property
     def surrogates(self) -> tuple[str, ...]:
-        default = _STRONG_SURROGATES if self.preset == "strong" else DEFAULT_SURROGATES
-        return self.surrogate or default
+        return self.surrogate or DEFAULT_SURROGATES
 
     @property
     def recognisers(self) -> tuple[str, ...]:

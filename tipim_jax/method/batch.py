@@ -122,16 +122,17 @@ def _laid_out(surrogates, batch, targets, layout):
 
 @partial(jax.jit, static_argnames="layout")
 def _start(surrogates, images, targets, keys, alignments, valid, settings, layout):
+    epsilon = jnp.broadcast_to(settings.epsilon, len(valid))
+
     def on_one_device(same, batches):
         surrogates, targets, settings = same
-        images, keys, alignments, valid = batches
         known = [in_pieces(s.embed_one, targets, layout.targets) for s in surrogates]
 
-        def of_image(image, key, alignment, valid):
+        def of_image(image, key, alignment, valid, epsilon):
             towards = None if alignment is None else inverse(alignment)
             problem = Problem(
                 original=image,
-                weight=weight(image, alignment, settings.smooth_budget),
+                weight=weight(image, alignment, epsilon, settings.smooth_epsilon),
                 alignment=towards,
                 original_embeddings=tuple(s.embed_one(aligned(image, towards)) for s in surrogates),
                 target_embeddings=tuple(_choosable(found, key, settings) for found in known),
@@ -142,15 +143,13 @@ def _start(surrogates, images, targets, keys, alignments, valid, settings, layou
             momentum = tip_im_update(settings).init(image)
             return problem, State(jnp.copy(image), momentum, nothing, nothing)
 
-        return in_pieces(
-            lambda each: of_image(*each), (images, keys, alignments, valid), layout.images
-        )
+        return in_pieces(lambda each: of_image(*each), batches, layout.images)
 
     return over_devices(
         on_one_device,
         layout,
         (surrogates, targets, settings),
-        (images, keys, alignments, valid),
+        (images, keys, alignments, valid, epsilon),
         (0, 0),
     )
 

@@ -15,10 +15,11 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from tipim_jax.method.identity import gain_distances, gains, identity_cotangents
+from tipim_jax.method.jpeg import compressed, draw_quality
 from tipim_jax.method.layout import in_pieces
 from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Surrogate
-from tipim_jax.method.update import mean_absolute_normalised, tip_im_update
+from tipim_jax.method.update import colour_clipped, mean_absolute_normalised, tip_im_update
 from tipim_jax.method.views import aligned, random_view, transposed
 
 Image = Float[Array, "height width 3"]
@@ -110,8 +111,11 @@ def iterate(
 
     def move(gradient):
         change, momentum = update.update(problem.weight * gradient, state.momentum)
-        change = scale * change
-        return optax.projections.projection_box(state.protected + change, lowest, highest), momentum
+        moved = state.protected + scale * change
+        if settings.colour_epsilon < 255:
+            change = colour_clipped(moved - problem.original, settings.colour_epsilon)
+            moved = problem.original + change
+        return optax.projections.projection_box(moved, lowest, highest), momentum
 
     key = jax.random.fold_in(problem.key, state.iteration)
 
@@ -171,7 +175,11 @@ class _Seen:
         see = partial(aligned, alignment=problem.alignment)
         if settings.views:
             see = random_view(key, settings.view, problem.alignment)
-        looks = [jax.vjp(surrogate.embed_one, see(image)) for surrogate in surrogates]
+        crop = see(image)
+        if settings.views and settings.view == "posted":
+            # Rounding has no gradient: it goes straight through to what was compressed.
+            crop = compressed(crop, draw_quality(jax.random.fold_in(key, 1)))
+        looks = [jax.vjp(surrogate.embed_one, crop) for surrogate in surrogates]
         self.embeddings, self._pull_backs = zip(*looks, strict=True)
         self._original, self._settings = problem.original_embeddings, settings
         self._see, self._shape = see, image.shape[:2]

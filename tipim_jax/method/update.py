@@ -14,26 +14,22 @@ from tipim_jax.method.settings import TipIm
 
 
 def tip_im_update(settings: TipIm) -> optax.GradientTransformation:
-    """g ← μ·g + ∇ / mean|∇|; the update is −α · direction(g), its colour scaled."""
+    """g ← μ·g + ∇ / mean|∇|; the update is −α · direction(g)."""
     return optax.chain(
         scale_by_mean_absolute(),
         optax.trace(decay=settings.momentum),
-        scale_colour(settings.colour),
         optax.scale_by_sign() if settings.norm == "linf" else scale_by_rms_norm(),
         optax.scale(-settings.step_size),
     )
 
 
-def scale_colour(share: float) -> optax.GradientTransformation:
-    """Scales what the channels, the last axis, of each array differ from their mean by."""
-    if share == 1:
-        return optax.identity()
-
-    def scaled(g):
-        grey = jnp.mean(g, axis=-1, keepdims=True)
-        return grey + share * (g - grey)
-
-    return _stateless(scaled)
+def colour_clipped(
+    change: Float[Array, "height width 3"], most: float
+) -> Float[Array, "height width 3"]:
+    """Brings the channels of a pixel within `most` of their middle, (least + greatest) / 2."""
+    least, greatest = (limit(change, axis=-1, keepdims=True) for limit in (jnp.min, jnp.max))
+    middle = (least + greatest) / 2
+    return jnp.clip(change, middle - most, middle + most)
 
 
 def scale_by_mean_absolute() -> optax.GradientTransformation:

@@ -1,6 +1,7 @@
 """How an image is seen: aligned, and through random views.
 
-Images are float [height, width, channels] of any range. Everything here is linear in the image.
+Images are float [height, width, channels] of any range. Everything here is linear in the image;
+what JPEG does to a view is in `tipim_jax.method.jpeg`.
 
 The official views (TIP-IM, input_diversify.py) are two warps of the crop; pixels whose source lies
 outside it become 0. Ours is what a recogniser might see of the photo once it is posted: one warp to

@@ -20,10 +20,12 @@ _LUMA = (0.299, 0.587, 0.114)
 def weight(
     image: Float[Array, "height width 3"],
     alignment: Float[Array, "2 3"] | None,
-    smooth_budget: Float[Array, ""] | float,
+    epsilon: Float[Array, ""] | float,
+    smooth_epsilon: float,
 ) -> Float[Array, "height width 1"]:
-    """The product of `face_weight` and `texture_weight`."""
-    texture = texture_weight(image, smooth_budget)
+    """The product of `face_weight` and of what lies between `smooth_epsilon` / ε and 1."""
+    least = jnp.where(smooth_epsilon < epsilon, smooth_epsilon / epsilon, 1)
+    texture = least + (1 - least) * contrast(image)
     return texture if alignment is None else texture * face_weight(image.shape[:2], alignment)
 
 
@@ -43,14 +45,12 @@ def face_weight(
     return jnp.prod(smooth, axis=0)[:, :, None]
 
 
-def texture_weight(
-    image: Float[Array, "height width 3"], smooth_budget: Float[Array, ""] | float
-) -> Float[Array, "height width 1"]:
-    """From `smooth_budget` where brightness does not vary to 1 where it varies much."""
+def contrast(image: Float[Array, "height width 3"]) -> Float[Array, "height width 1"]:
+    """From 0 where brightness does not vary to 1 where it varies enough to hide a mask."""
     luma = jnp.dot(image, jnp.asarray(_LUMA, image.dtype), precision="highest")
     variance = _mean_around(luma**2) - _mean_around(luma) ** 2
     deviation = _mean_around(jnp.sqrt(jnp.maximum(variance, 0)))
-    return (smooth_budget + (1 - smooth_budget) * jnp.clip(deviation / _TEXTURED, 0, 1))[..., None]
+    return jnp.clip(deviation / _TEXTURED, 0, 1)[..., None]
 
 
 def _mean_around(values):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Num, UInt8
 
 from tipim_jax.evaluation import (
     Nearest,
@@ -152,6 +152,17 @@ class Judge:
           crops: of all probes, in their order.
           held_out: whether the masks were made without this recogniser.
         """
+        found, values = self.values(crops)
+        return Seen(
+            held_out=held_out,
+            figures={name: figure(values[name]) for name in FIGURES},
+            cmc=tuple(cumulative_matches(found, self.identities, self.own).mean(axis=0).tolist()),
+        )
+
+    def values(
+        self, crops: UInt8[np.ndarray, "probes 112 112 3"]
+    ) -> tuple[Nearest, dict[str, Num[np.ndarray, " probes"]]]:
+        """What is nearest to each probe, and the `FIGURES` of each; NaN for what does not exist."""
         probes = self.recogniser(crops)
         found = self._search(probes)
         few = min(5, found.index.shape[1])
@@ -169,11 +180,7 @@ class Judge:
             values["rank1_t"] = values["rank5_t"] = np.full(len(probes), np.nan)
         for far, fails in zip(FARS, not_verified(own_cosine, self.thresholds).T, strict=True):
             values[f"success_far_{far:g}"] = fails
-        return Seen(
-            held_out=held_out,
-            figures={name: figure(values[name]) for name in FIGURES},
-            cmc=tuple(cumulative_matches(found, self.identities, self.own).mean(axis=0).tolist()),
-        )
+        return found, values
 
     def _search(self, probes) -> Nearest:
         count = min(_NEAREST, len(self.identities))

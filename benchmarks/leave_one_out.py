@@ -1,0 +1,219 @@
+"""How masks protect from networks that they were made without, each in turn, and after posting.
+
+    python -m benchmarks.leave_one_out --lfw lfw.tgz --roles protocol.json --probes 50
+
+Each network judges masks that were made against a method's surrogates without it: of the authors'
+methods the best single surrogate, or, to judge that one, the second best; of this project's presets
+their default ones. Shown are means over all networks, with 95 % intervals over the probes, and then
+each network's own. `posted`: the crops scaled to 0.75 and compressed as JPEG 75. Seconds are those
+of one face among `--batch`; they hold no compilation where a method was run at several ε.
+
+The probes are the last ones of the protocol, since settings were chosen on the first. Crops and
+embeddings are kept in `--output`: a second run goes on. Without `--lfw` the faces are those of the
+bundled people.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks import machine, table
+from tipim_jax.attack.settings import DEFAULT_SURROGATES
+from tipim_jax.evaluate.aligner import Aligner
+from tipim_jax.evaluate.posted import Condition
+from tipim_jax.evaluation import Posting, interval, psnr, ssim
+from tipim_jax.method import Surrogate, TipIm
+from tipim_jax.photos import write_whole
+from tipim_jax.progress import Bars
+from tipim_jax.recogniser import Recogniser
+from tipim_jax.runtime import configure
+from tipim_jax.sweep.data import load_trial
+from tipim_jax.sweep.protect import protect_cells
+from tipim_jax.sweep.run import protected_crops
+from tipim_jax.sweep.settings import Cell, Sweep
+from tipim_jax.trial import FIGURES, Faces, Judge, Trial
+
+SINGLE = ("mobileface",)
+SECOND_BEST = ("mobileface-mv",)
+NETWORKS = (
+    *("mobileface", "mobileface-mv", "sface", "dlib"),
+    *("edgeface", "w600k", "facenet", "facenet-128", "lightcnn", "nn4-small2"),
+)
+METHODS = {
+    "MIM": (SINGLE, dataclasses.replace(TipIm.paper(), target_choice="single")),
+    "DIM": (SINGLE, dataclasses.replace(TipIm.paper(), target_choice="single", views=1)),
+    "paper": (SINGLE, TipIm.paper()),
+    "official": (SINGLE, TipIm.economical()),
+    "fast": (DEFAULT_SURROGATES, TipIm.fast()),
+    "strong": (DEFAULT_SURROGATES, TipIm.strong()),
+}
+UNPROTECTED = "unprotected"
+POSTED = Condition("posted", Posting(scale=0.75, quality=75), Aligner(None))
+COLUMNS = {
+    "method": ("method", ""),
+    "epsilon": ("ε", "g"),
+    "rank1_t": ("Rank-1-T", ""),
+    "rank5_t": ("Rank-5-T", ""),
+    "rank1_ut": ("Rank-1-UT", ""),
+    "rank5_ut": ("Rank-5-UT", ""),
+    "success_far_0.01": ("PSR, FAR 0.01", ""),
+    "posted_rank1_t": ("posted: Rank-1-T", ""),
+    "posted_rank1_ut": ("Rank-1-UT", ""),
+    "posted_rank5_ut": ("Rank-5-UT", ""),
+    "psnr": ("PSNR, dB", ".1f"),
+    "ssim": ("SSIM", ".3f"),
+    "seconds": ("s/face", ".2f"),
+}
+EACH = ("rank1_t", "rank1_ut", "rank5_ut")
+
+
+def cell_for(network: str, method: str, epsilon: float) -> Cell:
+    """Masks of a method that were made without a network."""
+    surrogates, settings = METHODS[method]
+    others = tuple(name for name in surrogates if name != network) or SECOND_BEST
+    settings = dataclasses.replace(settings, epsilon=epsilon)
+    return Cell(surrogates=others, method=method, settings=settings, seed=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--lfw", type=Path, metavar="PLACE", help="default: the bundled people")
+    parser.add_argument("--roles", type=Path, metavar="FILE", help="who of LFW may be what")
+    parser.add_argument("--probes", type=int, default=50, help="people (default: 50)")
+    parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
+    parser.add_argument("--epsilon", action="append", type=float, help="default: 4, 8 and 12")
+    parser.add_argument("--network", action="append", choices=NETWORKS, help="default: all")
+    parser.add_argument("--batch", type=int, default=8, help="faces together (default: 8)")
+    parser.add_argument("--output", type=Path, default=Path("out/leave_one_out"))
+    options = parser.parse_args()
+    configure()
+    epsilons = options.epsilon or [4.0, 8.0, 12.0]
+    networks = options.network or NETWORKS
+    places = list(itertools.product(options.method or METHODS, epsilons))
+    options.output.mkdir(parents=True, exist_ok=True)
+    with Bars(Console(stderr=True)) as bars:
+        trial = _trial(options, bars)
+        folders = _protect(places, networks, trial, options, bars)
+        values = _judge(places, networks, trial, folders, options.output, bars)
+    rows = [_row(place, found, trial, folders) for place, found in values.items()]
+    print(f"{len(trial.probes)} probes, mean over {len(networks)} networks")
+    print(table.text(rows, COLUMNS))
+    print(f"\n{' / '.join(FIGURES[name] for name in EACH)}, as saved, then posted")
+    each = {name: (name, "") for name in ("method", "epsilon", *networks)}
+    print(table.text([_each(place, found) for place, found in values.items()], each))
+    about = machine.describe() | {"probes": len(trial.probes), "networks": list(networks)}
+    table.save(options.output / "results.json", about, rows)
+
+
+def _trial(options: argparse.Namespace, bars: Bars) -> Trial:
+    sweep = Sweep(protocol="paper" if options.lfw else "people")
+    trial = load_trial(sweep, options.lfw, options.roles, None, options.output, bars)
+    probes = trial.probes
+    last = slice(max(0, len(probes) - options.probes), None)
+    return dataclasses.replace(
+        trial, probes=Faces(probes.names[last], probes.people[last], probes.crops[last])
+    )
+
+
+def _protect(places, networks, trial, options, bars) -> dict[Cell, Path]:
+    """Where the protected crops of every cell are."""
+    cells = dict.fromkeys(cell_for(network, *place) for place in places for network in networks)
+    advance = bars.add("protecting", len(cells) * len(trial.probes), "faces")
+    used = dict.fromkeys(itertools.chain(*(cell.surrogates for cell in cells)))
+    loaded = {name: Recogniser.load(name) for name in used}
+    surrogates = {name: Surrogate(r.network.embed, r.variables) for name, r in loaded.items()}
+    folders = {}
+    for cell in cells:
+        name = f"{cell.method}, {cell.settings.epsilon:g}, {'+'.join(cell.surrogates)}"
+        folders[cell] = folder = options.output / name
+        fresh = not folder.exists()
+        began = time.perf_counter()
+        protect_cells(
+            [cell],
+            [folder],
+            [surrogates[name] for name in cell.surrogates],
+            trial.probes,
+            trial.targets,
+            options.output / "unfinished",
+            batch_size=options.batch,
+            progress=advance,
+        )
+        if fresh:
+            seconds = (time.perf_counter() - began) / len(trial.probes)
+            (folder / "seconds").write_text(f"{seconds:.3f}\n")
+    return folders
+
+
+Values = Mapping[str, np.ndarray]
+
+
+def _judge(places, networks, trial, folders, output, bars) -> dict[tuple, dict[str, Values]]:
+    """Of each method and ε what each network makes of every probe, [probes] by name of a figure."""
+    everything = {place: {} for place in [(UNPROTECTED, None), *places]}
+    advance = bars.add("judging", len(networks) * len(everything), "settings")
+    clean = trial.probes.crops
+    for network in networks:
+        judge = _seen_gallery(network, trial, output)
+        for place, found in everything.items():
+            crops = clean
+            if place[0] != UNPROTECTED:
+                crops = protected_crops(folders[cell_for(network, *place)], trial)
+            pairs = zip(clean, crops, strict=True)
+            posted = np.stack([POSTED.show(*pair, np.eye(2, 3)).protected for pair in pairs])
+            found[network] = dict(judge.values(crops)[1])
+            for name, values in judge.values(posted)[1].items():
+                found[network][f"posted_{name}"] = values
+            advance(1)
+    return everything
+
+
+def _seen_gallery(network: str, trial: Trial, output: Path) -> Judge:
+    recogniser = Recogniser.load(network)
+    path = output / f"{network}-{recogniser.digest[:8]}-{trial.gallery.digest[:8]}.npy"
+    if not path.is_file():
+        with write_whole(path) as stream:
+            np.save(stream, recogniser(trial.gallery.crops))
+    return Judge.of(recogniser, trial, np.load(path, allow_pickle=False))
+
+
+def _row(place, found: Mapping[str, Values], trial: Trial, folders: Mapping[Cell, Path]):
+    method, epsilon = place
+    row: dict[str, object] = {"method": method, "epsilon": epsilon}
+    for name in COLUMNS:
+        if name in next(iter(found.values())):
+            over_networks = np.mean([values[name] for values in found.values()], axis=0)
+            mean, low, high = interval(over_networks)
+            row[name] = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+    if method != UNPROTECTED:
+        cells = dict.fromkeys(cell_for(network, *place) for network in found)
+        crops = [protected_crops(folders[cell], trial) for cell in cells]
+        row["psnr"], row["ssim"] = (
+            float(np.mean([measure(trial.probes.crops, one) for one in crops]))
+            for measure in (psnr, ssim)
+        )
+        whole = [folder for cell, folder in folders.items() if cell.method == method]
+        whole = [folder for folder in whole if folder.name.endswith("+".join(METHODS[method][0]))]
+        files = [folder / "seconds" for folder in whole]
+        seconds = [float(file.read_text()) for file in files if file.is_file()]
+        row["seconds"] = min(seconds, default=None)
+    return row
+
+
+def _each(place, found: Mapping[str, Values]):
+    def shares(network, prefix):
+        values = found[network]
+        return " ".join(f"{np.mean(values[prefix + name]):.2f}" for name in EACH)
+
+    row = dict(zip(("method", "epsilon"), place, strict=True))
+    return row | {name: f"{shares(name, '')} | {shares(name, 'posted_')}" for name in found}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
