@@ -52,6 +52,10 @@ METHODS = {
     "paper": (SINGLE, TipIm.paper()),
     "official": (SINGLE, TipIm.economical()),
     "fast": (DEFAULT_SURROGATES, TipIm.fast()),
+    "fast, ε everywhere": (
+        DEFAULT_SURROGATES,
+        dataclasses.replace(TipIm.fast(), smooth_epsilon=255.0, colour_epsilon=255.0),
+    ),
     "strong": (DEFAULT_SURROGATES, TipIm.strong()),
 }
 UNPROTECTED = "unprotected"

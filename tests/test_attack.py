@@ -355,6 +355,10 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     assert found.surrogates == ("dlib",) and found.seed == 5
     assert settings.parse([f"--config={path}", "--surrogate", "sface"]).surrogates == ("sface",)
     assert settings.parse(["--preset", "paper"]).method == TipIm.paper()
+    path.write_text('coordinator = "host:1"\nnum_processes = 2\nprocess_id = 0\noutput = "here"\n')
+    found = settings.parse(["--config", str(path)])
+    assert (found.coordinator, found.num_processes, found.process_id) == ("host:1", 2, 0)
+    assert found.output == Path("here")
 
 
 @pytest.mark.parametrize(

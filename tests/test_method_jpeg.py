@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tipim_jax import people
-from tipim_jax.method.jpeg import compressed, draw_quality
+from tipim_jax.method.jpeg import compressed
 
 
 def face(size=112):
@@ -40,8 +40,3 @@ def test_the_gradient_goes_straight_through():
     weights = jnp.asarray(np.random.default_rng(0).normal(size=image.shape), jnp.float32)
     found = jax.grad(lambda image: jnp.sum(weights * compressed(image, 60.0)))(image)
     np.testing.assert_allclose(found, weights, rtol=1e-6)
-
-
-def test_qualities_are_those_of_sites():
-    drawn = jax.vmap(draw_quality)(jax.random.split(jax.random.key(0), 1000))
-    assert 50 <= drawn.min() < 55 and 90 < drawn.max() <= 95

@@ -10,7 +10,6 @@ from PIL import Image
 from tests.test_method import crops, image_keys, small_network
 from tipim_jax import people
 from tipim_jax.method import Surrogate, TipIm, protect
-from tipim_jax.method.jpeg import compressed, draw_quality
 from tipim_jax.method.views import (
     CROP,
     aligned,
@@ -96,12 +95,12 @@ def test_views_are_averaged(choice):
     cotangent = network.embed_one(original[0]) - network(targets)[0]
     gradients = []
     for one in jax.random.split(key, 3):
-        see, quality = random_view(one, "posted", None), draw_quality(jax.random.fold_in(one, 1))
-
-        def embedded(image, see=see, quality=quality):
-            return network.embed_one(compressed(see(image), quality))
-
-        gradients.append(jax.vjp(embedded, original[0])[1](cotangent)[0])
+        see, coded = random_view(one, "posted", None)
+        gradients.append(
+            jax.vjp(lambda x, s=see, c=coded: network.embed_one(c(s(x))), original[0])[1](
+                cotangent
+            )[0]
+        )
     mean = np.mean(gradients, axis=0)
     step = np.asarray(found - original)[0]
     np.testing.assert_allclose(
@@ -114,7 +113,7 @@ def test_a_view_and_its_transpose_are_one(kind):
     rng = np.random.default_rng(0)
     image = rng.normal(size=(30, 32, 3)).astype(np.float32)
     gradients = rng.normal(size=(4, CROP, CROP, 3)).astype(np.float32)
-    see = random_view(jax.random.key(3), kind, inverse(placed(1, size=30)[0]))
+    see, _ = random_view(jax.random.key(3), kind, inverse(placed(1, size=30)[0]))
     left = np.einsum("hwc,khwc->k", see(jnp.asarray(image)), gradients)
     right = np.einsum("hwc,khwc->k", image, transposed(see, jnp.asarray(gradients), (30, 32)))
     np.testing.assert_allclose(left, right, rtol=1e-4)
@@ -132,3 +131,19 @@ def test_a_rescaled_image_is_what_pillow_leaves_of_it():
     np.testing.assert_allclose(
         rescaled(jnp.asarray(image, jnp.float32)[..., None], 1.0)[..., 0], image, atol=1e-3
     )
+
+
+def test_a_posted_view_is_scaled_and_compressed_each_by_chance():
+    """Of a fine pattern, what scaling leaves and what JPEG then loses do not go together."""
+    pattern = jnp.asarray(np.indices((CROP, CROP)).sum(axis=0) % 2 * 60.0 + 90)
+    image = jnp.repeat(pattern[..., None], 3, axis=-1)
+
+    def of(key):
+        see, coded = random_view(key, "posted", None)
+        flat = see(image) - see(image).mean()
+        noise = 128 + 5 * jax.random.normal(jax.random.key(7), (CROP, CROP, 1)).repeat(3, axis=-1)
+        return jnp.std(flat), jnp.std(coded(noise) - noise)
+
+    left, lost = jax.vmap(of)(jax.random.split(jax.random.key(1), 60))
+    assert left.max() > 4 * left.min() and lost.max() > 2 * lost.min()
+    assert abs(np.corrcoef(left, lost)[0, 1]) < 0.35

@@ -3,7 +3,7 @@
 import dataclasses
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 T = TypeVar("T")
 
@@ -29,13 +29,14 @@ def read_toml(path: Path) -> dict[str, Any]:
 def fill(settings: T, table: dict[str, Any], where: str) -> T:
     """A copy of a dataclass with a table's values, each checked against its default's type.
 
-    Defaults that are None stand for paths, but those of type `int | None`. A field called `method`
-    is left to whoever reads the table of that name.
+    Defaults that are None stand for paths, but those of type `int | None` or `str | None`. A field
+    called `method` is left to whoever reads the table of that name.
 
     Raises:
       SettingsError: a name that no field has, or a value of another type; it begins with `where`.
     """
     values = {}
+    hints = get_type_hints(type(settings))
     fields = {f.name: f for f in dataclasses.fields(settings) if f.name != "method"}
     for name, value in table.items():
         if name not in fields:
@@ -43,9 +44,9 @@ def fill(settings: T, table: dict[str, Any], where: str) -> T:
                 f"{where}{name} is no setting; expected one of {', '.join(sorted(fields))}"
             )
         default = getattr(settings, name)
-        number = fields[name].type == int | None
-        is_path = not number and (default is None or isinstance(default, Path))
-        kind = str if is_path else int if number else type(default)
+        optional = {int | None: int, str | None: str}.get(hints[name])
+        is_path = not optional and (default is None or isinstance(default, Path))
+        kind = str if is_path else optional or type(default)
         if kind is float and type(value) is int:
             value = float(value)
         expected = list if kind is tuple else kind

@@ -15,7 +15,6 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from tipim_jax.method.identity import gain_distances, gains, identity_cotangents
-from tipim_jax.method.jpeg import compressed, draw_quality
 from tipim_jax.method.layout import in_pieces
 from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Surrogate
@@ -172,13 +171,10 @@ class _Seen:
     """An image, perhaps through a random view, as the surrogates see it."""
 
     def __init__(self, surrogates, settings, problem, image, key):
-        see = partial(aligned, alignment=problem.alignment)
+        see, coded = partial(aligned, alignment=problem.alignment), lambda crop: crop
         if settings.views:
-            see = random_view(key, settings.view, problem.alignment)
-        crop = see(image)
-        if settings.views and settings.view == "posted":
-            # Rounding has no gradient: it goes straight through to what was compressed.
-            crop = compressed(crop, draw_quality(jax.random.fold_in(key, 1)))
+            see, coded = random_view(key, settings.view, problem.alignment)
+        crop = coded(see(image))
         looks = [jax.vjp(surrogate.embed_one, crop) for surrogate in surrogates]
         self.embeddings, self._pull_backs = zip(*looks, strict=True)
         self._original, self._settings = problem.original_embeddings, settings

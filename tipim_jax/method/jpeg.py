@@ -9,7 +9,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 # Annex K.1, which libjpeg scales by quality.
 _BRIGHTNESS = """
@@ -24,13 +24,6 @@ _COLOUR = """
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
 )
-_QUALITIES = (50.0, 95.0)
-
-
-def draw_quality(key: Key[Array, ""]) -> Float[Array, ""]:
-    """Of the JPEG that a site might write, 50 to 95."""
-    low, high = _QUALITIES
-    return jax.random.uniform(key, minval=low, maxval=high)
 
 
 def compressed(

@@ -1,12 +1,12 @@
 """How an image is seen: aligned, and through random views.
 
-Images are float [height, width, channels] of any range. Everything here is linear in the image;
-what JPEG does to a view is in `tipim_jax.method.jpeg`.
+Images are float [height, width, channels] of any range. Everything here is linear in the image but
+JPEG, whose gradient is taken to be the identity's.
 
 The official views (TIP-IM, input_diversify.py) are two warps of the crop; pixels whose source lies
 outside it become 0. Ours is what a recogniser might see of the photo once it is posted: one warp to
-a crop aligned as another detector might have done it, outside the image its border going on, and
-then what scaling down and up again leaves of it.
+a crop aligned as another detector might have done it, outside the image its border going on; then
+what scaling down and up again leaves of it, and JPEG of that.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,8 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
+
+from tipim_jax.method.jpeg import compressed
 
 # The two standard deviations, of the affine noise and of the angle in radians, are drawn anew for
 # every view from this interval (run.py).
@@ -29,8 +31,10 @@ _TURN, _SCALE, _SHEAR, _SHIFT = 0.06, 0.05, 0.03, 0.03
 
 # Of the crop's resolution, what scaling down leaves of it at least.
 _LEAST_SCALE = 0.4
+_QUALITIES = (50.0, 95.0)  # of the JPEG that a site might write
 
 Matrices = Float[Array, "2 2 3"]
+View = Callable[[Float[Array, "height width n"]], Float[Array, "size size n"]]
 
 
 def draw_view(key: Key[Array, ""]) -> Matrices:
@@ -157,14 +161,20 @@ def random_view(
     key: Key[Array, ""],
     kind: Literal["official", "posted"],
     alignment: Float[Array, "2 3"] | None,
-) -> Callable[[Float[Array, "height width n"]], Float[Array, "size size n"]]:
-    """Draws a view of a crop: a linear map of images. Arguments: see `TipIm.view` and `aligned`."""
+) -> tuple[View, Callable[[Float[Array, "size size 3"]], Float[Array, "size size 3"]]]:
+    """Draws a view of a crop: a linear map of images, and what then becomes of the crop.
+
+    Args:
+      kind, alignment: see `TipIm.view` and `aligned`.
+    """
     if kind == "official":
         matrices = draw_view(key)
-        return lambda image: view(aligned(image, alignment), matrices)
+        return lambda image: view(aligned(image, alignment), matrices), lambda crop: crop
 
-    alignment_key, scale_key = jax.random.split(key)
+    alignment_key, scale_key, quality_key = jax.random.split(key, 3)
     scale = jax.random.uniform(scale_key, minval=_LEAST_SCALE)
+    low, high = _QUALITIES
+    quality = jax.random.uniform(quality_key, minval=low, maxval=high)
 
     def see(image):
         size = len(image) if alignment is None else CROP
@@ -174,11 +184,11 @@ def random_view(
             drawn = jnp.column_stack([linear @ drawn[:, :2], linear @ drawn[:, 2] + shift])
         return rescaled(sample(image, drawn, size), scale)
 
-    return see
+    return see, lambda crop: compressed(crop, quality)
 
 
 def transposed(
-    see: Callable[[Float[Array, "height width n"]], Float[Array, "size size n"]],
+    see: View,
     gradients: Float[Array, "batch size size channels"],
     shape: tuple[int, int],
 ) -> Float[Array, "batch height width channels"]:
