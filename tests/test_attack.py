@@ -441,5 +441,5 @@ def test_the_demonstration_protects_from_its_surrogates(tmp_path):
         assert recogniser.clean.rank1_ut <= 0.05
         if not recogniser.held_out:
             assert recogniser.protected.rank1_ut >= 0.95
-            assert recogniser.protected.rank1_t >= 0.95
+            assert recogniser.protected.rank1_t >= 0.9
     json.loads((tmp_path / "results.json").read_text())
