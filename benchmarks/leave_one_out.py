@@ -97,6 +97,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="faces together (default: 8)")
     parser.add_argument("--output", type=Path, default=Path("out/leave_one_out"))
     options = parser.parse_args()
+    for name in ("probes", "batch"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} is {getattr(options, name)}; expected 1 or more")
     configure()
     epsilons = options.epsilon or [4.0, 8.0, 12.0]
     networks = options.network or NETWORKS
