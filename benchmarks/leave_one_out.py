@@ -16,7 +16,6 @@ bundled people.
 import argparse
 import dataclasses
 import itertools
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,19 +25,18 @@ from rich.console import Console
 
 from benchmarks import machine, table
 from tipim_jax.attack.settings import DEFAULT_SURROGATES
-from tipim_jax.evaluate.aligner import Aligner
-from tipim_jax.evaluate.posted import Condition
+from tipim_jax.evaluate.posted import restored
 from tipim_jax.evaluation import Posting, interval, psnr, ssim
 from tipim_jax.method import Surrogate, TipIm
-from tipim_jax.photos import write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.recogniser import Recogniser
 from tipim_jax.runtime import configure
 from tipim_jax.sweep.data import load_trial
+from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import protect_cells
-from tipim_jax.sweep.run import protected_crops
+from tipim_jax.sweep.run import Judges, protected_crops
 from tipim_jax.sweep.settings import Cell, Sweep
-from tipim_jax.trial import FIGURES, Faces, Judge, Trial
+from tipim_jax.trial import FIGURES, Faces, Trial
 
 SINGLE = ("mobileface",)
 SECOND_BEST = ("mobileface-mv",)
@@ -59,7 +57,7 @@ METHODS = {
     "strong": (DEFAULT_SURROGATES, TipIm.strong()),
 }
 UNPROTECTED = "unprotected"
-POSTED = Condition("posted", Posting(scale=0.75, quality=75), Aligner(None))
+POSTING = Posting(scale=0.75, quality=75)
 COLUMNS = {
     "method": ("method", ""),
     "epsilon": ("ε", "g"),
@@ -107,9 +105,22 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     with Bars(Console(stderr=True)) as bars:
         trial = _trial(options, bars)
-        folders = _protect(places, networks, trial, options, bars)
-        values = _judge(places, networks, trial, folders, options.output, bars)
-    rows = [_row(place, found, trial, folders) for place, found in values.items()]
+        cells = dict.fromkeys(cell_for(network, *place) for place in places for network in networks)
+        used = dict.fromkeys((*networks, *itertools.chain(*(cell.surrogates for cell in cells))))
+        recognisers = {name: Recogniser.load(name) for name in used}
+        kept = Places(
+            options.output,
+            masked=trial.probes.digest + trial.targets.digest,
+            gallery=trial.gallery.digest,
+            drawn=0,
+            weights={name: recogniser.digest for name, recogniser in recognisers.items()},
+        )
+        _protect(cells, recognisers, trial, kept, options.batch, bars)
+        judges = Judges({name: recognisers[name] for name in networks}, trial, kept, bars)
+        values = _judge(places, judges, trial, kept, bars)
+    rows = [_row(place, found, trial, kept) for place, found in values.items()]
+    for row in rows:
+        row["seconds"] = _seconds(cells, row["method"], kept)
     print(f"{len(trial.probes)} probes, mean over {len(networks)} networks")
     print(table.text(rows, COLUMNS))
     print(f"\n{' / '.join(FIGURES[name] for name in EACH)}, as saved, then posted")
@@ -129,51 +140,42 @@ def _trial(options: argparse.Namespace, bars: Bars) -> Trial:
     )
 
 
-def _protect(places, networks, trial, options, bars) -> dict[Cell, Path]:
-    """Where the protected crops of every cell are."""
-    cells = dict.fromkeys(cell_for(network, *place) for place in places for network in networks)
+def _protect(cells, recognisers, trial: Trial, kept: Places, batch: int, bars: Bars) -> None:
+    """Writes every cell's crops, and how many seconds a face took where nothing was there yet."""
     advance = bars.add("protecting", len(cells) * len(trial.probes), "faces")
-    used = dict.fromkeys(itertools.chain(*(cell.surrogates for cell in cells)))
-    loaded = {name: Recogniser.load(name) for name in used}
-    surrogates = {name: Surrogate(r.network.embed, r.variables) for name, r in loaded.items()}
-    folders = {}
     for cell in cells:
-        name = f"{cell.method}, {cell.settings.epsilon:g}, {'+'.join(cell.surrogates)}"
-        folders[cell] = folder = options.output / name
+        folder = kept.crops(cell)
         fresh = not folder.exists()
         began = time.perf_counter()
+        networks = [recognisers[name] for name in cell.surrogates]
         protect_cells(
             [cell],
             [folder],
-            [surrogates[name] for name in cell.surrogates],
+            [Surrogate(one.network.embed, one.variables) for one in networks],
             trial.probes,
             trial.targets,
-            options.output / "unfinished",
-            batch_size=options.batch,
+            kept.unfinished,
+            batch_size=batch,
             progress=advance,
         )
         if fresh:
             seconds = (time.perf_counter() - began) / len(trial.probes)
             (folder / "seconds").write_text(f"{seconds:.3f}\n")
-    return folders
 
 
 Values = Mapping[str, np.ndarray]
 
 
-def _judge(places, networks, trial, folders, output, bars) -> dict[tuple, dict[str, Values]]:
+def _judge(places, judges, trial: Trial, kept: Places, bars) -> dict[tuple, dict[str, Values]]:
     """Of each method and ε what each network makes of every probe, [probes] by name of a figure."""
     everything = {place: {} for place in [(UNPROTECTED, None), *places]}
-    advance = bars.add("judging", len(networks) * len(everything), "settings")
-    clean = trial.probes.crops
-    for network in networks:
-        judge = _seen_gallery(network, trial, output)
+    for network, judge in judges:
+        advance = bars.add(network, len(everything), "settings")
         for place, found in everything.items():
-            crops = clean
+            crops = trial.probes.crops
             if place[0] != UNPROTECTED:
-                crops = protected_crops(folders[cell_for(network, *place)], trial)
-            pairs = zip(clean, crops, strict=True)
-            posted = np.stack([POSTED.show(*pair, np.eye(2, 3)).protected for pair in pairs])
+                crops = protected_crops(kept.crops(cell_for(network, *place)), trial)
+            posted = np.stack([restored(POSTING(crop)) for crop in crops])
             found[network] = dict(judge.values(crops)[1])
             for name, values in judge.values(posted)[1].items():
                 found[network][f"posted_{name}"] = values
@@ -181,16 +183,7 @@ def _judge(places, networks, trial, folders, output, bars) -> dict[tuple, dict[s
     return everything
 
 
-def _seen_gallery(network: str, trial: Trial, output: Path) -> Judge:
-    recogniser = Recogniser.load(network)
-    path = output / f"{network}-{recogniser.digest[:8]}-{trial.gallery.digest[:8]}.npy"
-    if not path.is_file():
-        with write_whole(path) as stream:
-            np.save(stream, recogniser(trial.gallery.crops))
-    return Judge.of(recogniser, trial, np.load(path, allow_pickle=False))
-
-
-def _row(place, found: Mapping[str, Values], trial: Trial, folders: Mapping[Cell, Path]):
+def _row(place, found: Mapping[str, Values], trial: Trial, kept: Places):
     method, epsilon = place
     row: dict[str, object] = {"method": method, "epsilon": epsilon}
     for name in COLUMNS:
@@ -200,17 +193,20 @@ def _row(place, found: Mapping[str, Values], trial: Trial, folders: Mapping[Cell
             row[name] = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
     if method != UNPROTECTED:
         cells = dict.fromkeys(cell_for(network, *place) for network in found)
-        crops = [protected_crops(folders[cell], trial) for cell in cells]
+        crops = [protected_crops(kept.crops(cell), trial) for cell in cells]
         row["psnr"], row["ssim"] = (
             float(np.mean([measure(trial.probes.crops, one) for one in crops]))
             for measure in (psnr, ssim)
         )
-        whole = [folder for cell, folder in folders.items() if cell.method == method]
-        whole = [folder for folder in whole if folder.name.endswith("+".join(METHODS[method][0]))]
-        files = [folder / "seconds" for folder in whole]
-        seconds = [float(file.read_text()) for file in files if file.is_file()]
-        row["seconds"] = min(seconds, default=None)
     return row
+
+
+def _seconds(cells, method: str, kept: Places) -> float | None:
+    """Of a face, with all of the method's surrogates; None where a run was stopped meanwhile."""
+    own = [cell for cell in cells if cell.method == method]
+    whole = [cell for cell in own if cell.surrogates == METHODS[method][0]]
+    files = [kept.crops(cell) / "seconds" for cell in whole]
+    return min((float(file.read_text()) for file in files if file.is_file()), default=None)
 
 
 def _each(place, found: Mapping[str, Values]):
@@ -223,4 +219,4 @@ def _each(place, found: Mapping[str, Values]):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -136,5 +136,5 @@ def test_networks_are_left_out(tmp_path):
         assert clean["method"] == "unprotected" and "psnr" not in clean
         assert 25 < protected["psnr"] < 36 and protected["seconds"] > 0
         assert "posted" in done.stdout and done.stdout.count("MIM") == 2
-    crops = tmp_path.glob("MIM, 12, mobileface/*.png")
+    crops = tmp_path.glob("cells/*/*.png")
     assert len(list(crops)) == 2

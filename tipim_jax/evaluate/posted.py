@@ -59,7 +59,7 @@ class Condition:
         """
         before, after = self.posting(clean), self.posting(protected)
         if self.aligner.detector is None:  # whoever posts crops has them enlarged again
-            before, after = map(_restored, (before, after))
+            before, after = map(restored, (before, after))
         found, again = map(self.aligner.matrix, (before, after))
         here = _scaled(place, clean.shape, before.shape) if found is None else found
         return Shown(
@@ -110,7 +110,7 @@ def conditions(aligner: Aligner) -> tuple[Condition, ...]:
     return (*ways, Condition(OTHER_DETECTOR, AS_SAVED, other))
 
 
-def _restored(crop):
+def restored(crop):
     """112 × 112 again, by bicubic interpolation."""
     if crop.shape == (SIZE, SIZE, 3):
         return crop

@@ -70,7 +70,7 @@ def run(sweep: Sweep, trial: Trial, output: Path, bars: Bars) -> list[tuple[Row,
     cells = [cell for group in own for cell in group]
     if share.index == 0:
         cells.insert(0, None)  # the clean faces
-    judges = _Judges(recognisers, trial, places, bars)
+    judges = Judges(recognisers, trial, places, bars)
     advance = bars.add("judging", len(cells), "cells")
     for cell in cells:
         if not _is_readable(places.row(cell)):
@@ -105,7 +105,7 @@ def _grouped(cells: Sequence[Cell]):
     return itertools.groupby(sorted(cells, key=lambda c: order.index(c.shape)), lambda c: c.shape)
 
 
-class _Judges:
+class Judges:
     """Recognisers that have seen the gallery; each looks at it when it is first asked."""
 
     def __init__(self, recognisers, trial: Trial, places: Places, bars: Bars):
@@ -150,7 +150,7 @@ def _read_array(path: Path) -> np.ndarray | None:
         return None
 
 
-def _judged(cell: Cell | None, judges: _Judges, trial: Trial, places: Places) -> Row:
+def _judged(cell: Cell | None, judges: Judges, trial: Trial, places: Places) -> Row:
     clean = trial.probes.crops
     if cell is None:
         seen = {name: judge(clean, held_out=True) for name, judge in judges}
