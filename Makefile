@@ -2,7 +2,7 @@
 # make test    runs the tests
 # make reproduce  makes the figures of the reproduction on the bundled people, with few iterations
 # make parity  runs the comparisons with PyTorch, which it installs
-# make lint    checks style
+# make lint    checks style, and that the layers are kept
 # Each sets up .venv first. PYTHON=python3.12 make demo chooses another interpreter.
 
 PYTHON ?= python3
@@ -26,6 +26,7 @@ reproduce: .venv/installed
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 clean:
 	rm -rf .venv out

@@ -26,17 +26,17 @@ from rich.console import Console
 from benchmarks import machine, table
 from tipim_jax.attack.settings import DEFAULT_SURROGATES
 from tipim_jax.evaluate.posted import restored
-from tipim_jax.evaluation import Posting, interval, psnr, ssim
+from tipim_jax.identification import FIGURES, Faces, Trial, interval, psnr, ssim
+from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import Surrogate, TipIm
+from tipim_jax.photos.posting import Posting
 from tipim_jax.progress import Bars
-from tipim_jax.recogniser import Recogniser
 from tipim_jax.runtime import configure
 from tipim_jax.sweep.data import load_trial
 from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import protect_cells
 from tipim_jax.sweep.run import Judges, protected_crops
 from tipim_jax.sweep.settings import Cell, Sweep
-from tipim_jax.trial import FIGURES, Faces, Trial
 
 SINGLE = ("mobileface",)
 SECOND_BEST = ("mobileface-mv",)

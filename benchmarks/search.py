@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass
 import jax
 import numpy as np
 
-from tipim_jax.evaluation import Nearest, nearest
+from tipim_jax.identification import Nearest, nearest
 
 try:
     import faiss

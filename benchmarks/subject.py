@@ -12,10 +12,11 @@ from jaxtyping import Array, Float
 
 import weights_convert
 from benchmarks.machine import PRECISIONS
-from tipim_jax import networks, people
+from tipim_jax import networks
 from tipim_jax.attack.scan import aligned_faces
+from tipim_jax.datasets import bundled as people
 from tipim_jax.method import Surrogate
-from tipim_jax.origin import Download
+from tipim_jax.networks.origin import Download
 from tipim_jax.photos import YUNET, FaceDetector, read_photo
 
 

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import networks, people
+from tipim_jax import networks
 from tipim_jax.attack import measure, run, save, settings
 from tipim_jax.attack.__main__ import main
 from tipim_jax.attack.batches import even_batch
 from tipim_jax.attack.scan import aligned_faces
-from tipim_jax.attack.threads import ahead, threads
+from tipim_jax.datasets import bundled as people
+from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.method import TipIm
 from tipim_jax.photos import read_photo
 from tipim_jax.report import Results

@@ -9,10 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tipim_jax import people as bundled
-from tipim_jax.datasets import FaceSet, Protocol, ProtocolError, Roles, paper, people, reproduction
+from tipim_jax.datasets import (
+    FaceSet,
+    Protocol,
+    ProtocolError,
+    Roles,
+    bundled,
+    paper,
+    people,
+    reproduction,
+)
 from tipim_jax.datasets.draw import Draw
-from tipim_jax.photos import LfwPhoto
+from tipim_jax.datasets.lfw import LfwPhoto
 
 SHARED = Path(__file__).parents[2] / "shared" / "lfw"
 

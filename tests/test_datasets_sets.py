@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from tipim_jax import people
 from tipim_jax.datasets import FaceSet, records
-from tipim_jax.photos import LfwError, LfwPhoto, open_lfw
+from tipim_jax.datasets import bundled as people
+from tipim_jax.datasets.lfw import LfwError, LfwPhoto, open_lfw
 
 PEOPLE = people.identities()[:4]
 LFW = Path(__file__).parents[2] / "shared" / "lfw" / "lfw.tgz"

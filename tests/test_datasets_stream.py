@@ -13,17 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import people
 from tipim_jax.datasets import AlignedFaces, FaceSet
+from tipim_jax.datasets import bundled as people
 from tipim_jax.datasets import stream as stream_module
+from tipim_jax.datasets.lfw import LfwError, LfwPhoto
 from tipim_jax.datasets.stream import AVERAGE_LANDMARKS, average_landmarks
 from tipim_jax.photos import (
     NO_FACE,
     TEMPLATE,
     YUNET,
     FaceDetector,
-    LfwError,
-    LfwPhoto,
     central_face,
     crop,
     decode_photo,

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from tipim_jax import people
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import NewFaces, PhotoFolder
-from tipim_jax.distractor_photos import load_strangers
+from tipim_jax.datasets import bundled as people
+from tipim_jax.datasets.distractor_photos import load_strangers
 from tipim_jax.photos import NO_FACE, PhotoError, read_photo
 from tipim_jax.progress import Bars
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tipim_jax.evaluation import distractors, drawn_distractors, normalise
+from tipim_jax.identification import distractors, drawn_distractors, normalise
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
 from tipim_jax.evaluate.__main__ import main
 from tipim_jax.evaluate.settings import parse
 from tipim_jax.photos import read_photo

@@ -6,13 +6,13 @@ import json
 import numpy as np
 from PIL import Image
 
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
 from tipim_jax.evaluate.aligner import Aligner
 from tipim_jax.evaluate.outcome import summary, write_posting
 from tipim_jax.evaluate.posted import OTHER_DETECTOR, Condition, conditions
-from tipim_jax.evaluation import POSTINGS, Posting
+from tipim_jax.identification import FIGURES, Row, Seen
 from tipim_jax.photos import central_face, crop, read_photo, similarity
-from tipim_jax.trial import FIGURES, Row, Seen
+from tipim_jax.photos.posting import POSTINGS, Posting
 
 PERSON = read_photo(people.photos("Person_001")[0]).pixels
 

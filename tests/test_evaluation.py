@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import correlate1d
 
-from tipim_jax import evaluation
+from tipim_jax import identification as evaluation
 
 GALLERY, PROBES, DIM = 83, 17, 24
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tipim_jax.evaluation import interval, intervals
+from tipim_jax.identification import interval, intervals
 
 
 @pytest.fixture(scope="module")

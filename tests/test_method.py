@@ -10,9 +10,9 @@ import pytest
 from tipim_jax.method import Surrogate, TipIm, advance, protect, start
 from tipim_jax.method.identity import gain_distances, gains, identity_cotangents, normalise
 from tipim_jax.method.mmd import mmd, naturalness_gradients
+from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
 from tipim_jax.method.update import tip_im_update
 from tipim_jax.method.weight import contrast
-from tipim_jax.tip_im import OFFICIAL_BANDWIDTHS
 
 SIZE = 12
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
 from tipim_jax.method.jpeg import compressed
 
 

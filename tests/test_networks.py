@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 import weights_convert
-from tipim_jax import networks, people
+from tipim_jax import networks
 from tipim_jax.attack.scan import aligned_faces
-from tipim_jax.networks.dense import dense_conv
-from tipim_jax.networks.depthwise import depthwise_conv
-from tipim_jax.networks.pool import max_pool
+from tipim_jax.datasets import bundled as people
+from tipim_jax.networks.ops.dense import dense_conv
+from tipim_jax.networks.ops.depthwise import depthwise_conv
+from tipim_jax.networks.ops.pool import max_pool
+from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.origin import NpmMember, WheelMember
 from tipim_jax.networks.preprocess import normalise, view
-from tipim_jax.networks.windows import Windows
-from tipim_jax.origin import NpmMember, WheelMember
 from tipim_jax.photos import read_photo
 from weights_convert.errors import ConversionError
 from weights_convert.fill import Table, fill

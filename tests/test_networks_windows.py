@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tipim_jax.networks.dense import dense_conv
-from tipim_jax.networks.pool import max_pool
-from tipim_jax.networks.windows import Windows
+from tipim_jax.networks.ops.dense import dense_conv
+from tipim_jax.networks.ops.pool import max_pool
+from tipim_jax.networks.ops.sliding import Windows
 
 
 def random(*shape):

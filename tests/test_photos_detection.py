@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
 from tipim_jax.photos import (
     REGION,
     TEMPLATE,

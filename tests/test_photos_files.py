@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
 from tipim_jax.photos import (
     Photo,
     PhotoError,

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
+from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.networks import get
 from tipim_jax.photos import TEMPLATE, Face, central_face, crop, read_photo, similarity
 from tipim_jax.photos.onet import OnetDetector
-from tipim_jax.recogniser import Recogniser
 from weights_convert import ConversionError, obtain
 from weights_convert.onet import load_onet, read_onet
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.test_photos_alignment import placed
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
 from tipim_jax.photos import REGION, SIZE, add_masks, crop, read_photo, region
 
 PHOTO = people.photos("Person_001")[0]

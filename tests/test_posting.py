@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import people
-from tipim_jax.evaluation import AS_SAVED, POSTINGS, Posting
+from tipim_jax.datasets import bundled as people
 from tipim_jax.photos import read_photo
+from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
 
 PERSON = read_photo(people.photos("Person_001")[0]).pixels
 

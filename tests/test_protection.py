@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tipim_jax.evaluation import (
+from tipim_jax.identification import (
     Nearest,
     cosine_to,
     cumulative_matches,
@@ -122,7 +122,7 @@ def test_verification_fails_below_the_threshold_and_does_not_exist_without_image
 @pytest.mark.parametrize("far", [0, 0.001, 0.01, 0.3])
 def test_the_impostor_threshold_is_the_lowest_that_keeps_to_the_far(people, far, rows, monkeypatch):
     gallery, identities, _, _ = people
-    monkeypatch.setattr("tipim_jax.evaluation.impostors._BLOCK", rows * len(gallery))
+    monkeypatch.setattr("tipim_jax.identification.impostors._BLOCK", rows * len(gallery))
     cosines = unit(gallery) @ unit(gallery).T
     pairs = itertools.combinations(range(len(gallery)), 2)
     impostors = np.array([cosines[a, b] for a, b in pairs if identities[a] != identities[b]])

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tipim_jax.evaluation import joined, locate, nearest, search
+from tipim_jax.identification import joined, locate, nearest, search
 
 DIM = 24
 
@@ -165,7 +165,7 @@ _ON_FOUR_DEVICES = """
 import jax, numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tests.test_search import brute_force, drawn, with_duplicates
-from tipim_jax.evaluation import nearest, search
+from tipim_jax.identification import nearest, search
 
 search._GALLERY_BLOCK, search._SENT_BLOCK = 256, 384
 devices = jax.local_devices()

@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 
 from tipim_jax.configuration import SettingsError
+from tipim_jax.engine.share import Share
+from tipim_jax.identification import FIGURES, Faces, Row, Seen
 from tipim_jax.method import Surrogate, TipIm, batch, image_keys, protect
-from tipim_jax.share import Share
+from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from tipim_jax.sweep import protect as protection
 from tipim_jax.sweep.figures import draw
 from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import protect_cells
 from tipim_jax.sweep.settings import Cell, Overrides, read_sweep
-from tipim_jax.trial import FIGURES, Faces, Row, Seen
-from tipim_jax.trial.tables import csv_table, latex_tables, text_tables
 
 SIZE = 12
 GRID = """

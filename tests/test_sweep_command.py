@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import people
+from tipim_jax.datasets import bundled as people
 from tipim_jax.sweep.__main__ import main
 
 GRID = """

@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tipim_jax.evaluation import nearest, psnr
-from tipim_jax.trial import FARS, Faces, Judge, Strangers, Trial, quality
-from tipim_jax.trial import judge as judge_module
+from tipim_jax.identification import FARS, Faces, Judge, Strangers, Trial, nearest, psnr, quality
+from tipim_jax.identification import judge as judge_module
 
 SIZE = 12
 

@@ -12,24 +12,16 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, norm
 
-from tipim_jax import people
-from tipim_jax.evaluation import (
+from tipim_jax.datasets import bundled as people
+from tipim_jax.datasets.lfw import LfwError, LfwPhoto, open_lfw, read_pairs
+from tipim_jax.identification import (
     best_threshold,
     cross_validate,
     interleaved_folds,
     verify,
     verify_all_pairs,
 )
-from tipim_jax.photos import (
-    LfwError,
-    LfwPhoto,
-    PhotoError,
-    central_face,
-    decode_photo,
-    open_lfw,
-    read_pairs,
-    read_photo,
-)
+from tipim_jax.photos import PhotoError, central_face, decode_photo, read_photo
 
 PHOTO = people.photos("Person_001")[0].read_bytes()
 
@@ -148,7 +140,7 @@ def test_given_thresholds_are_judged(pairs):
 @pytest.mark.parametrize("rows", [1, 7, 1000])
 def test_all_pairs_are_those_of_a_list_of_all(rows, monkeypatch):
     count = 61
-    monkeypatch.setattr("tipim_jax.evaluation.impostors._BLOCK", rows * count)
+    monkeypatch.setattr("tipim_jax.identification.impostors._BLOCK", rows * count)
     random = np.random.default_rng(6)
     identities = random.integers(0, 9, count)
     centres = random.normal(size=(9, 16))

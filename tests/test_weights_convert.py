@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tipim_jax.networks import get, names
-from tipim_jax.origin import Download, NpmMember, WheelMember
+from tipim_jax.networks.origin import Download, NpmMember, WheelMember
 from weights_convert import (
     ConversionError,
     checkpoint,

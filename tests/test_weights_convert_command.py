@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax import evaluation, people
+from tipim_jax import identification as evaluation
 from tipim_jax.attack.scan import aligned_faces
+from tipim_jax.datasets import bundled as people
 from tipim_jax.networks import get, names
 from tipim_jax.photos import read_photo
 from weights_convert import load, obtain
@@ -66,8 +67,8 @@ def no_weights(monkeypatch):
     def fail(*_):
         raise AssertionError("weights were asked for")
 
-    monkeypatch.setattr("weights_convert.embed.variables", fail)
-    monkeypatch.setattr("weights_convert.verify.variables", fail)
+    monkeypatch.setattr("tipim_jax.evaluate.embed.variables", fail)
+    monkeypatch.setattr("tipim_jax.evaluate.verify.variables", fail)
 
 
 @pytest.fixture
@@ -78,8 +79,8 @@ def colours(monkeypatch):
         pixels = crops[:, ::16, ::16].reshape(len(crops), -1) - 128
         return pixels / np.linalg.norm(pixels, axis=1, keepdims=True)
 
-    monkeypatch.setattr("weights_convert.verify.variables", lambda *_: None)
-    monkeypatch.setattr("weights_convert.verify.embedder", lambda *_: embed)
+    monkeypatch.setattr("tipim_jax.evaluate.verify.variables", lambda *_: None)
+    monkeypatch.setattr("tipim_jax.evaluate.verify.embedder", lambda *_: embed)
 
 
 # list
@@ -192,7 +193,7 @@ def test_embed_takes_a_networks_own_size_and_a_file_for_one_run(
 
 
 def test_embed_of_no_faces_is_an_empty_array(crops, tmp_path, monkeypatch):
-    monkeypatch.setattr("weights_convert.embed.variables", lambda *_: None)
+    monkeypatch.setattr("tipim_jax.evaluate.embed.variables", lambda *_: None)
     output = tmp_path / "embeddings.npy"
     file = crops(np.zeros((0, 112, 112, 3), np.uint8))
     assert main(["embed", "mobileface", "--inputs", str(file), "--output", str(output)]) == 0
@@ -272,8 +273,8 @@ def test_embed_that_is_stopped_leaves_the_older_output(crops, tmp_path, monkeypa
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("weights_convert.embed.variables", lambda *_: None)
-    monkeypatch.setattr("weights_convert.embed.embedder", lambda *_: stop)
+    monkeypatch.setattr("tipim_jax.evaluate.embed.variables", lambda *_: None)
+    monkeypatch.setattr("tipim_jax.evaluate.embed.embedder", lambda *_: stop)
     (tmp_path / "out.npy").write_bytes(b"older")
     file = crops(np.zeros((2, 112, 112, 3), np.uint8))
     arguments = ["--inputs", str(file), "--output", str(tmp_path / "out.npy")]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tipim_jax.networks import get
-from tipim_jax.origin import Download, NpmMember, WheelMember
+from tipim_jax.networks.origin import Download, NpmMember, WheelMember
 from weights_convert import ConversionError, conversion, convert, is_cached, obtain
 from weights_convert.origins import cached_path, download, known_sha256
 

@@ -1,6 +1,7 @@
 """The command `python -m weights_convert`."""
 
 import argparse
+import importlib
 import sys
 
 from rich import box
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tipim_jax.networks import Network, get, names
-from tipim_jax.origin import Download
+from tipim_jax.networks.origin import Download
 from weights_convert import ConversionError, convert, home, is_cached
 from weights_convert.arguments import InputError, add_networks, check_licences, check_networks
 
@@ -54,10 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(command: str, *arguments: str) -> int:
-    # Imported here, as what converts weights needs neither photos nor their detector.
-    from weights_convert import embed, verify
-
-    return {"embed": embed.main, "verify": verify.main}[command](list(arguments))
+    # Handed on by name: what converts weights needs neither photos nor their detector.
+    run = importlib.import_module(f"tipim_jax.evaluate.{command}")
+    return run.main(list(arguments))
 
 
 def _convert(arguments: list[str]) -> int:

@@ -34,8 +34,8 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     import weights_convert
     from tipim_jax.attack.run import run
     from tipim_jax.attack.save import Stopped
+    from tipim_jax.engine.share import join
     from tipim_jax.photos import NO_FACE, PhotoError
-    from tipim_jax.share import join
 
     try:
         configure()

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float
 from rich.console import Console
 
-from tipim_jax import people
 from tipim_jax.attack.scan import AlignedFace, ScannedPhoto
 from tipim_jax.configuration import SettingsError
-from tipim_jax.evaluation import agreement, group_people
+from tipim_jax.datasets import bundled as people
+from tipim_jax.identification import agreement, group_people
 from tipim_jax.photos import PhotoFile, find_photos
 from tipim_jax.report import NotProtected
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from tipim_jax.attack.gallery import Identity
 from tipim_jax.attack.scan import AlignedFace, ScannedPhoto, aligned_faces
-from tipim_jax.evaluation import greatest_difference, locate, psnr, ssim
+from tipim_jax.identification import greatest_difference, locate, psnr, ssim
 from tipim_jax.photos import FaceDetector, crop, read_photo
 from tipim_jax.report import FacePictures, Scores, Standing, face_pictures, finite_or_none
 

@@ -15,11 +15,11 @@ from tipim_jax.attack.gallery import Portraits, ProbeFace, probe_faces
 from tipim_jax.attack.judge import SavedPhoto, Search, read_back, scores
 from tipim_jax.attack.scan import ScannedPhoto
 from tipim_jax.attack.settings import Attack
-from tipim_jax.evaluation import impostor_threshold, normalise
+from tipim_jax.identification import impostor_threshold, normalise
+from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.networks import Network
 from tipim_jax.photos import FaceDetector, PhotoError
 from tipim_jax.progress import Bars
-from tipim_jax.recogniser import Recogniser
 from tipim_jax.report.faces import MOST_PHOTOS
 
 _PACKAGES = ("tipim-jax", "jax", "jaxlib", "flax", "optax", "dm-pix", "opencv-python-headless")

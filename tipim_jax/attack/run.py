@@ -12,7 +12,6 @@ import jax
 from rich.console import Console
 
 import weights_convert
-from tipim_jax import people
 from tipim_jax.attack.finished import Finished
 from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits, target_files
 from tipim_jax.attack.measure import measure, results
@@ -20,8 +19,11 @@ from tipim_jax.attack.plan import make_plan, what_decides
 from tipim_jax.attack.save import save_protected
 from tipim_jax.attack.scan import scan
 from tipim_jax.attack.settings import Attack
-from tipim_jax.attack.threads import threads
 from tipim_jax.configuration import SettingsError
+from tipim_jax.datasets import bundled as people
+from tipim_jax.engine.share import Share
+from tipim_jax.engine.threads import threads
+from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import Surrogate
 from tipim_jax.photos import (
     YUNET,
@@ -33,9 +35,7 @@ from tipim_jax.photos import (
     write_whole,
 )
 from tipim_jax.progress import Bars
-from tipim_jax.recogniser import Recogniser
 from tipim_jax.report import Results, picture, report
-from tipim_jax.share import Share
 
 # Threads that find faces. On a machine whose CPU is the device they are to leave it alone.
 _FINDERS = max(1, min(8, (os.cpu_count() or 1) // 2))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from tipim_jax.attack.threads import ahead
+from tipim_jax.engine.threads import ahead
 from tipim_jax.photos import (
     NO_FACE,
     FaceDetector,

@@ -11,7 +11,7 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
-from tipim_jax.tip_im import PRESETS, TipIm
+from tipim_jax.method.settings import PRESETS, TipIm
 
 # They come by themselves and may be used by everybody (docs/protection.md).
 DEFAULT_SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")

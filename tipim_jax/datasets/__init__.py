@@ -1,29 +1,15 @@
 """Sets of face photos, their aligned faces, and who is searched for among whom."""
 
-from tipim_jax.datasets.crops import AlignedFace
-from tipim_jax.datasets.face_set import FaceSet, PhotoFolder
-from tipim_jax.datasets.protocol import (
-    Protocol,
-    ProtocolError,
-    Roles,
-    paper,
-    people,
-    reproduction,
-)
-from tipim_jax.datasets.strangers import NewFaces
-from tipim_jax.datasets.stream import AlignedFaces, FaceBatch
+import lazy_loader
 
-__all__ = [
-    "AlignedFace",
-    "AlignedFaces",
-    "FaceBatch",
-    "FaceSet",
-    "NewFaces",
-    "PhotoFolder",
-    "Protocol",
-    "ProtocolError",
-    "Roles",
-    "paper",
-    "people",
-    "reproduction",
-]
+# Each name is imported when it is first asked for: settings are read before JAX is there.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "crops": ["AlignedFace"],
+        "face_set": ["FaceSet", "PhotoFolder"],
+        "protocol": ["Protocol", "ProtocolError", "Roles", "paper", "people", "reproduction"],
+        "strangers": ["NewFaces"],
+        "stream": ["AlignedFaces", "FaceBatch"],
+    },
+)

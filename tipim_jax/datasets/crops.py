@@ -24,12 +24,12 @@ import PIL
 from jaxtyping import Float, UInt8
 
 import tipim_jax.photos
+from tipim_jax.datasets.lfw import LfwError
 from tipim_jax.photos import (
     NO_FACE,
     SIZE,
     TEMPLATE,
     FaceDetector,
-    LfwError,
     PhotoError,
     central_face,
     crop,

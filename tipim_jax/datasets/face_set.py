@@ -6,8 +6,9 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
-from tipim_jax import people
-from tipim_jax.photos import LfwError, LfwPhoto, PhotoError, find_photos, open_lfw
+from tipim_jax.datasets import bundled as people
+from tipim_jax.datasets.lfw import LfwError, LfwPhoto, open_lfw
+from tipim_jax.photos import PhotoError, find_photos
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,10 +18,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tipim_jax import people as bundled
+from tipim_jax.datasets import bundled
 from tipim_jax.datasets.draw import Draw
 from tipim_jax.datasets.face_set import FaceSet
-from tipim_jax.photos import LfwPhoto, write_whole
+from tipim_jax.datasets.lfw import LfwPhoto
+from tipim_jax.photos import write_whole
 
 _PHOTO = re.compile(r"(?P<person>[^/]+)_(?P<number>\d{4,9})", re.ASCII | re.DOTALL)
 _PHOTOS = ("probes", "targets", "gallery")
@@ -182,7 +183,7 @@ def reproduction(
 
 
 def people(seed: int, *, probes: int = 60, targets: int = 10) -> Protocol:
-    """The paper's rules for the bundled people; the target people are those of `tipim_jax.people`.
+    """The paper's rules for the bundled people; the targets are those of `bundled`.
 
     There, the first photo of a person is the probe or target; here it is drawn.
 

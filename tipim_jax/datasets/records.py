@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tipim_jax.origin import Download
-from tipim_jax.photos import Lfw, LfwError, LfwPhoto, open_lfw
+from tipim_jax.datasets.lfw import Lfw, LfwError, LfwPhoto, open_lfw
+from tipim_jax.networks.origin import Download
 from tipim_jax.progress import progress
 from weights_convert import ConversionError, cache, obtain
 

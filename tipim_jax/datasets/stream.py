@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float, UInt8
 
 from tipim_jax.datasets.crops import AlignedFace, CropCache, ReadyCrops, aligned
 from tipim_jax.datasets.face_set import FaceSet, PhotoFolder
-from tipim_jax.photos import YUNET, LfwError, LfwPhoto, PhotoError, decode_photo
+from tipim_jax.datasets.lfw import LfwError, LfwPhoto
+from tipim_jax.photos import YUNET, PhotoError, decode_photo
 from tipim_jax.progress import progress
 from weights_convert import home, obtain
 

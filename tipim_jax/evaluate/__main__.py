@@ -26,7 +26,7 @@ def _judge(settings: Evaluate, errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
     from tipim_jax.evaluate.run import SHOWN, run
-    from tipim_jax.trial.tables import as_text, text_tables
+    from tipim_jax.report.tables import as_text, text_tables
 
     try:
         configure()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tipim_jax.identification import FIGURES, Row
 from tipim_jax.photos import write_whole
-from tipim_jax.trial import FIGURES, Row
-from tipim_jax.trial.drawing import heat_map, pyplot, save
-from tipim_jax.trial.tables import ABOUT, Table, as_latex, as_text, csv_table, footnote, shares
+from tipim_jax.report.drawing import heat_map, pyplot, save
+from tipim_jax.report.tables import ABOUT, Table, as_latex, as_text, csv_table, footnote, shares
 
 Rows = Sequence[tuple[Row, Row]]
 _SHOWN = ("rank1_ut", "rank5_ut", "rank1_t")

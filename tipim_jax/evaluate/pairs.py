@@ -12,8 +12,8 @@ from jaxtyping import UInt8
 from tipim_jax.configuration import SettingsError
 from tipim_jax.evaluate.aligner import Aligner
 from tipim_jax.evaluate.posted import Condition, Posted
+from tipim_jax.identification import Faces
 from tipim_jax.photos import NO_FACE, PhotoError, PhotoFile, find_photos, read_photo
-from tipim_jax.trial import Faces
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.evaluate.aligner import Aligner
-from tipim_jax.evaluation import AS_SAVED, POSTINGS, Posting
 from tipim_jax.photos import SIZE
 from tipim_jax.photos.onet import OnetDetector
+from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
 from weights_convert.onet import load_onet
 
 OTHER_DETECTOR = "another detector"

@@ -12,12 +12,12 @@ from tipim_jax.evaluate.aligner import Aligner
 from tipim_jax.evaluate.pairs import Pairs, align_faces, align_pairs
 from tipim_jax.evaluate.posted import Posted, conditions
 from tipim_jax.evaluate.settings import Evaluate
-from tipim_jax.evaluation import AS_SAVED
+from tipim_jax.identification import Faces, Judge, Row, Seen, Trial, quality
+from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.photos import YUNET, FaceDetector, write_whole
+from tipim_jax.photos.posting import AS_SAVED
 from tipim_jax.progress import Bars
-from tipim_jax.recogniser import Recogniser
-from tipim_jax.trial import Faces, Judge, Row, Seen, Trial, quality
-from tipim_jax.trial.tables import csv_table, latex_tables, text_tables
+from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 
 SHOWN = 20  # photos that are left out
 
@@ -55,7 +55,7 @@ def run(settings: Evaluate, console: Console) -> tuple[Pairs, list[Row], list[tu
         strangers = None
         if settings.distractor_photos:
             # Here, as it imports Grain, for which others need not wait.
-            from tipim_jax.distractor_photos import load_strangers
+            from tipim_jax.datasets.distractor_photos import load_strangers
 
             parts = pairs.clean.crops, pairs.protected, pairs.compared, gallery.crops, targets.crops
             known = itertools.chain.from_iterable(parts)

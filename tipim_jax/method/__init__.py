@@ -1,26 +1,17 @@
 """TIP-IM itself: arrays and functions; no files, no names of networks, no command line."""
 
-from tipim_jax.method.batch import advance, iterations_a_call, protect, start
-from tipim_jax.method.identity import normalise
-from tipim_jax.method.iteration import Choice, Problem, State
-from tipim_jax.method.keys import image_keys
-from tipim_jax.method.layout import Layout
-from tipim_jax.method.settings import TipIm
-from tipim_jax.method.surrogate import Surrogate
-from tipim_jax.tip_im import PRESETS
+import lazy_loader
 
-__all__ = [
-    "PRESETS",
-    "Choice",
-    "Layout",
-    "Problem",
-    "State",
-    "Surrogate",
-    "TipIm",
-    "advance",
-    "image_keys",
-    "iterations_a_call",
-    "normalise",
-    "protect",
-    "start",
-]
+# Each name is imported when it is first asked for: settings are read before JAX is there.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "batch": ["advance", "iterations_a_call", "protect", "start"],
+        "identity": ["normalise"],
+        "iteration": ["Choice", "Problem", "State"],
+        "keys": ["image_keys"],
+        "layout": ["Layout"],
+        "settings": ["PRESETS", "TipIm"],
+        "surrogate": ["Surrogate"],
+    },
+)

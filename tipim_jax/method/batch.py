@@ -25,8 +25,8 @@ from tipim_jax.method.layout import (
     own_share,
 )
 from tipim_jax.method.mmd import naturalness_gradients
-from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Images, Surrogate
+from tipim_jax.method.traced import TipIm
 from tipim_jax.method.update import tip_im_update
 from tipim_jax.method.views import CROP, aligned, inverse
 from tipim_jax.method.weight import weight

@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from tipim_jax.method.identity import gain_distances, gains, identity_cotangents
 from tipim_jax.method.layout import in_pieces
-from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Surrogate
+from tipim_jax.method.traced import TipIm
 from tipim_jax.method.update import colour_clipped, mean_absolute_normalised, tip_im_update
 from tipim_jax.method.views import aligned, random_view, transposed
 

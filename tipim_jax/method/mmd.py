@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Images
+from tipim_jax.method.traced import TipIm
 from tipim_jax.method.views import draw_view, view
 
 

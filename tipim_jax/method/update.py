@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from tipim_jax.method.settings import TipIm
+from tipim_jax.method.traced import TipIm
 
 
 def tip_im_update(settings: TipIm) -> optax.GradientTransformation:

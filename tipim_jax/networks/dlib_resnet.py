@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import Affine, Conv, Linear
-from tipim_jax.networks.pool import max_pool
-from tipim_jax.networks.windows import Windows
+from tipim_jax.networks.ops.pool import max_pool
+from tipim_jax.networks.ops.sliding import Windows
 
 # (features, blocks, whether the first block halves the map) from the stem on: alevel4 .. alevel0.
 LEVELS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))

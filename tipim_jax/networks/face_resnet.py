@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import BatchNorm, Conv, Linear
-from tipim_jax.networks.pool import max_pool
-from tipim_jax.networks.windows import Windows
+from tipim_jax.networks.ops.pool import max_pool
+from tipim_jax.networks.ops.sliding import Windows
 
 # (width of the blocks, blocks) of the stages; each but the first halves the map.
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))

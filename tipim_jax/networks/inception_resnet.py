@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import BatchNorm, Conv, Linear
-from tipim_jax.networks.pool import max_pool
-from tipim_jax.networks.windows import Windows
+from tipim_jax.networks.ops.pool import max_pool
+from tipim_jax.networks.ops.sliding import Windows
 
 _EPSILON = 1e-3
 

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.dense import dense_conv
-from tipim_jax.networks.depthwise import depthwise_conv
+from tipim_jax.networks.ops.dense import dense_conv
+from tipim_jax.networks.ops.depthwise import depthwise_conv
 
 _ZEROS = nn.initializers.zeros_init()
 _ONES = nn.initializers.ones_init()

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import Conv, Linear
-from tipim_jax.networks.pool import max_pool
-from tipim_jax.networks.windows import Windows
+from tipim_jax.networks.ops.pool import max_pool
+from tipim_jax.networks.ops.sliding import Windows
 
 # (features, residual blocks before the next convolution, whether it is pooled) of conv1 .. conv5.
 STAGES = ((48, 1, True), (96, 2, True), (192, 3, True), (128, 4, False), (128, 0, True))

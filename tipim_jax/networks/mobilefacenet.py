@@ -17,8 +17,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.depthwise import grouped_conv
 from tipim_jax.networks.layers import BatchNorm, Conv, Depthwise, Linear, PRelu
+from tipim_jax.networks.ops.depthwise import grouped_conv
 
 _EPSILON = 1e-5  # PyTorch's default
 

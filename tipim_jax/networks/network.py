@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tipim_jax.origin import Origin
+from tipim_jax.networks.origin import Origin
 
 if TYPE_CHECKING:
     import flax.linen as nn

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import BatchNorm, Conv, Linear
-from tipim_jax.networks.pool import max_pool
-from tipim_jax.networks.windows import Windows
+from tipim_jax.networks.ops.pool import max_pool
+from tipim_jax.networks.ops.sliding import Windows
 
 _EPSILON = 1e-5  # Torch's default
 

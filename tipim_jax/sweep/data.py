@@ -9,12 +9,12 @@ from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import AlignedFaces, FaceSet, Protocol, Roles, paper, people, reproduction
-from tipim_jax.distractor_photos import load_strangers
-from tipim_jax.photos import LfwError, LfwPhoto
+from tipim_jax.datasets.distractor_photos import load_strangers
+from tipim_jax.datasets.lfw import LfwError, LfwPhoto
+from tipim_jax.identification import Faces, Trial
 from tipim_jax.progress import Bars
 from tipim_jax.runtime import cores
 from tipim_jax.sweep.settings import Sweep
-from tipim_jax.trial import Faces, Trial
 
 _BATCH = 256
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tipim_jax.trial import FIGURES, Row
-from tipim_jax.trial.drawing import heat_map, pyplot, save
-from tipim_jax.trial.tables import is_clean, label, shares
+from tipim_jax.identification import FIGURES, Row
+from tipim_jax.report.drawing import heat_map, pyplot, save
+from tipim_jax.report.tables import is_clean, label, shares
 
 _CURVES = ("rank1_t", "rank5_t", "rank1_ut", "rank5_ut")
 _QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD"}

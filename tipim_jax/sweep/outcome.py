@@ -5,14 +5,14 @@ from pathlib import Path
 
 import jax
 
+from tipim_jax.identification import Row, Trial
 from tipim_jax.photos import write_whole
+from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from tipim_jax.sweep.figures import draw
 from tipim_jax.sweep.page import FACES_SHOWN, sweep_page
 from tipim_jax.sweep.published import published
 from tipim_jax.sweep.run import protected_crops
 from tipim_jax.sweep.settings import Sweep
-from tipim_jax.trial import Row, Trial
-from tipim_jax.trial.tables import csv_table, latex_tables, text_tables
 
 
 def write_outcome(

@@ -8,9 +8,9 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from jaxtyping import UInt8
 
+from tipim_jax.identification import Row
 from tipim_jax.report import document, element, picture
-from tipim_jax.trial import Row
-from tipim_jax.trial.tables import label, text_tables
+from tipim_jax.report.tables import label, text_tables
 
 FACES_SHOWN = 6
 

@@ -17,11 +17,11 @@ import jax
 import numpy as np
 from PIL import Image
 
+from tipim_jax.identification import Faces
 from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, iterations_a_call, start
 from tipim_jax.photos import write_whole
 from tipim_jax.sweep.settings import Cell
 from tipim_jax.sweep.unfinished import Unfinished
-from tipim_jax.trial import Faces
 
 _SECONDS_BETWEEN_SAVES = 30
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tipim_jax.engine.share import Share
+from tipim_jax.identification import Judge, Row, Trial, quality
+from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import Surrogate
 from tipim_jax.photos import write_whole
 from tipim_jax.progress import Bars
-from tipim_jax.recogniser import Recogniser
-from tipim_jax.share import Share
 from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import crop_path, protect_cells
 from tipim_jax.sweep.settings import Cell, Sweep
-from tipim_jax.trial import Judge, Row, Trial, quality
 
 CLEAN = "clean"
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
-from tipim_jax.tip_im import PRESETS, TipIm
+from tipim_jax.method.settings import PRESETS, TipIm
 
 # What the grid varies of the method: the name in the file and in `TipIm`.
 _VARIED = ("gamma", "epsilon", "iterations")

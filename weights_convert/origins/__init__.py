@@ -7,7 +7,7 @@ brings. What is the same for all of them stands here.
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 
-from tipim_jax.origin import Download, NpmMember, Origin, WheelMember
+from tipim_jax.networks.origin import Download, NpmMember, Origin, WheelMember
 from weights_convert import cache
 from weights_convert.errors import ConversionError
 from weights_convert.origins import download, npm, wheel

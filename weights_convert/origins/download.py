@@ -21,7 +21,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from tipim_jax.origin import Download
+from tipim_jax.networks.origin import Download
 from weights_convert.cache import kept
 from weights_convert.errors import ConversionError
 

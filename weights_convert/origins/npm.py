@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tipim_jax.origin import NpmMember
+from tipim_jax.networks.origin import NpmMember
 from weights_convert.errors import ConversionError
 from weights_convert.origins import envelope
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tipim_jax.origin import WheelMember
+from tipim_jax.networks.origin import WheelMember
 from weights_convert.errors import ConversionError
 from weights_convert.origins import envelope
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from tipim_jax.method.mmd import mmd
-from tipim_jax.tip_im import OFFICIAL_BANDWIDTHS
+from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
 
 _PEAK = 255
 _SSIM_WINDOW = 11

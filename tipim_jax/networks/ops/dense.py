@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.windows import Axis, Windows
+from tipim_jax.networks.ops.sliding import Axis, Windows
 
 _ALIGNMENT = 4  # channels: an RGB convolution runs two to three times faster on four of them
 

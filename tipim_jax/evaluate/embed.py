@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tipim_jax.evaluation import normalise
+from tipim_jax.identification import normalise
+from tipim_jax.identification.recogniser import BATCH, Recogniser
 from tipim_jax.networks import Network, get
 from tipim_jax.photos import SIZE, write_whole
 from tipim_jax.progress import progress
-from tipim_jax.recogniser import BATCH, Recogniser
 from weights_convert.arguments import (
     InputError,
     add_networks,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Num
 
-from tipim_jax.evaluation import interval
+from tipim_jax.identification.intervals import interval
 from tipim_jax.photos import write_whole
 
 # Mean over the probes, and the bounds of its 95 % bootstrap interval; None for what does not exist.

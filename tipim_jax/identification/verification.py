@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from tipim_jax.evaluation.impostors import Impostors, impostor_cosines, sorted_by_person
+from tipim_jax.identification.impostors import Impostors, impostor_cosines, sorted_by_person
 
 LIMITS = (1e-2, 1e-3)
 

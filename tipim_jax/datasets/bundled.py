@@ -8,7 +8,7 @@ others are in the gallery. See data/people/README.md for their origin.
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "data" / "people"
+FOLDER = Path(__file__).parents[1] / "data" / "people"
 # The last ten by number; nothing else distinguishes them.
 TARGETS = tuple(f"Person_{number:03d}" for number in range(61, 71))
 

@@ -7,25 +7,20 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Num, UInt8
 
-from tipim_jax.evaluation import (
-    Nearest,
+from tipim_jax.identification.distractors import drawn_distractors
+from tipim_jax.identification.faces import Faces, Strangers
+from tipim_jax.identification.impostors import impostor_threshold
+from tipim_jax.identification.protection import (
     cosine_to,
     cumulative_matches,
-    drawn_distractors,
-    greatest_difference,
-    impostor_threshold,
-    joined,
-    nearest,
     not_verified,
-    psnr,
-    published_mmd,
     rank_n_targeted,
     rank_n_untargeted,
-    ssim,
 )
-from tipim_jax.recogniser import Recogniser
-from tipim_jax.trial.faces import Faces, Strangers
-from tipim_jax.trial.row import Seen, figure
+from tipim_jax.identification.recogniser import Recogniser
+from tipim_jax.identification.row import Seen, figure
+from tipim_jax.identification.search import Nearest, joined, nearest
+from tipim_jax.identification.visibility import greatest_difference, psnr, published_mmd, ssim
 
 FARS = (0.01, 0.001)
 # Name in rows -> what it is called for people.

@@ -12,16 +12,15 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Int
 
-from tipim_jax.photos.detection import Face
 from tipim_jax.photos.files import SUFFIXES
 
 _SUFFIX = "|".join(map(re.escape, SUFFIXES))
@@ -151,14 +150,6 @@ def open_lfw(place: Path) -> Iterator[Lfw]:
                 opened = _open_zip if start.startswith(b"PK") else _open_tar
                 lfw = opened(place, stream, start, stack)
         yield lfw
-
-
-def central_face(faces: Sequence[Face], pixels: UInt8[np.ndarray, "height width 3"]) -> Face:
-    """The face, of one or more, whose box is nearest the photo's centre."""
-    middle = (np.array(pixels.shape[1::-1]) - 1) / 2
-    return min(
-        faces, key=lambda face: float(np.sum((face.box[:2] + face.box[2:] / 2 - middle) ** 2))
-    )
 
 
 def _fields(line: str) -> list[str]:

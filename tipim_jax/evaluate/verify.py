@@ -7,26 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tipim_jax.evaluation import Verification, interleaved_folds, verify, verify_all_pairs
+from tipim_jax.datasets.lfw import Lfw, LfwError, LfwPhoto, Pairs, open_lfw, read_pairs
+from tipim_jax.evaluate.embed import embedder
+from tipim_jax.evaluate.verify_figures import show, stated_thresholds, write
+from tipim_jax.identification import Verification, interleaved_folds, verify, verify_all_pairs
+from tipim_jax.identification.recogniser import BATCH
 from tipim_jax.networks import Network, get
 from tipim_jax.photos import (
     NO_FACE,
     YUNET,
     FaceDetector,
-    Lfw,
-    LfwError,
-    LfwPhoto,
-    Pairs,
     PhotoError,
     central_face,
     crop,
     decode_photo,
-    open_lfw,
-    read_pairs,
     similarity,
 )
 from tipim_jax.progress import progress
-from tipim_jax.recogniser import BATCH
 from weights_convert import obtain
 from weights_convert.arguments import (
     InputError,
@@ -35,8 +32,6 @@ from weights_convert.arguments import (
     check_networks,
     variables,
 )
-from weights_convert.embed import embedder
-from weights_convert.figures import show, stated_thresholds, write
 
 _DESCRIPTION = """\
 Measure how well networks tell people apart, on Labeled Faces in the Wild or photos laid out like

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.windows import Windows
+from tipim_jax.networks.ops.sliding import Windows
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -10,9 +10,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tipim_jax.evaluation import Verification
+from tipim_jax.datasets.lfw import LfwPhoto
+from tipim_jax.identification import Verification
 from tipim_jax.networks import Network, PublishedThreshold
-from tipim_jax.photos import LfwPhoto, write_whole
+from tipim_jax.photos import write_whole
 
 _SHOWN = 20  # photos that are left out
 

@@ -8,10 +8,11 @@ from jaxtyping import UInt8
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import FaceSet, NewFaces, PhotoFolder
-from tipim_jax.photos import LfwError, PhotoError
+from tipim_jax.datasets.lfw import LfwError
+from tipim_jax.identification import Strangers
+from tipim_jax.photos import PhotoError
 from tipim_jax.progress import Bars
 from tipim_jax.runtime import cores
-from tipim_jax.trial import Strangers
 
 _SHOWN = 20  # photos that are left out
 _WORTH_A_PROCESS = 500  # photos; one takes seconds to start

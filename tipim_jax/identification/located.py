@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from tipim_jax.evaluation.cosine import cosines, normalise
+from tipim_jax.identification.cosine import cosines, normalise
 
 
 class Located(NamedTuple):

@@ -22,7 +22,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
-from tipim_jax.evaluation.cosine import cosines, normalise
+from tipim_jax.identification.cosine import cosines, normalise
 
 _GALLERY_BLOCK = 8192  # at most; larger ones leave a processor's cache and gain nothing
 _SENT_BLOCK = 4096  # at most; glibc hands memory for larger ones back, only to ask for it anew

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from tipim_jax.evaluation.identification import locate
-from tipim_jax.evaluation.search import Nearest
+from tipim_jax.identification.located import locate
+from tipim_jax.identification.search import Nearest
 
 
 def rank_n_targeted(

@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from tipim_jax.trial.judge import FIGURES
-from tipim_jax.trial.row import Figure, Row
+from tipim_jax.identification.judge import FIGURES
+from tipim_jax.identification.row import Figure, Row
 
 # What a row may say of its cell and of the search, in the order of the columns.
 ABOUT = (
