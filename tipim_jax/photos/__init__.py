@@ -17,6 +17,7 @@ from tipim_jax.photos.files import (
 )
 from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
 from tipim_jax.photos.region import REGION, Region, add_masks, region
+from tipim_jax.photos.windows import look, window_matrix
 
 __all__ = [
     "AS_SAVED",
@@ -40,10 +41,12 @@ __all__ = [
     "decode_photo",
     "encode_photo",
     "find_photos",
+    "look",
     "output_paths",
     "read_photo",
     "region",
     "similarity",
+    "window_matrix",
     "write_photo",
     "write_whole",
 ]
