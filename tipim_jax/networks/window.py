@@ -14,9 +14,9 @@ CROP_SIZE = (112, 112)
 WHOLE_CROP: Region = (0.0, 0.0, 112.0, 112.0)
 
 # Where OpenCV's Haar cascades put their square, each run as the program does that uses it: medians
-# of 70 people who do not exist and 423 photos of LFW, in 98 % of which it finds the face. For half
-# of the faces its side differs from this by less than 4 % (a tenth of them by more than 11 %: its
-# scales are a tenth apart), its centre by less than 1 % of the side.
+# of 210 photos of people who do not exist and 423 of LFW, in 98 % of which they find the face. For
+# half of them the side is within 4 % of this (for nine tenths within 12 %: the cascades' scales are
+# a tenth apart), and the centre within 1 % of the side (3 %).
 HAAR: Region = (14.8, 7.6, 113.1, 105.9)  # haarcascade_frontalface_default.xml: DeepFace
 HAAR_ALT2: Region = (15.7, 9.0, 110.6, 103.9)  # haarcascade_frontalface_alt2.xml: keras-facenet
 
@@ -55,9 +55,9 @@ class Box(Window):
 
     Attributes:
       place: Region of the canonical crop that the box covers before it is turned; None for the box
-        of our own detector, YuNet, which is MTCNN's too: on the faces that `HAAR` was measured on
-        their sides differ by 1 and 2 % in the median, and by more than 6 % for a tenth of them,
-        their centres by 1 % of the side.
+        of our own detector, YuNet, which is MTCNN's too: on the photos that `HAAR` was measured on
+        its sides are 1.5 % larger, for half of them within 2.5 % of that (for nine tenths 6 %), its
+        centre within 1 % of the side (3 %).
       margin: Share of the box's sides by which they grow, half of it on each side.
       turned: Whether the line of the eyes is level in it; else its sides are the photo's.
       letterbox: Whether it keeps its shape, with black bars where the input's is another; else it
