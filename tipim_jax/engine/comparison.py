@@ -7,7 +7,7 @@ import numpy as np
 
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.photos import YUNET, FaceDetector, crop, similarity
+from tipim_jax.photos import YUNET, FaceDetector, crop
 from tipim_jax.runtime import configure
 from weights_convert import obtain
 
@@ -57,7 +57,7 @@ def _largest_face(which: str, picture: Picture):
     found = _detector().detect(pixels)
     if not found:
         raise ValueError(f"no face was found in the {which} picture")
-    return crop(pixels, similarity(found[0].landmarks))
+    return crop(pixels, found[0].matrix)
 
 
 @functools.cache
