@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import jax
-from rich.console import Console
 
 import weights_convert
 from tipim_jax.attack.finished import Finished
@@ -20,6 +19,7 @@ from tipim_jax.attack.save import save_protected
 from tipim_jax.attack.scan import scan
 from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import bundled as people
 from tipim_jax.engine.share import Share
 from tipim_jax.engine.threads import threads
