@@ -19,7 +19,8 @@ class Console(rich.console.Console):  # noqa: TID251
     """A console for paths, values and reasons that somebody else wrote.
 
     Brackets are not read as markup and `:name:` is not read as an emoji; what a terminal would
-    obey is shown as an escape; lines are not broken, so that a path can be copied. To make one lets
+    obey is shown as an escape; lines are not broken, so that a path can be copied, but where
+    `print` is told `soft_wrap=False`. To make one lets
     stdout and stderr print signs that their encoding lacks, which otherwise raise.
     """
 

@@ -103,7 +103,7 @@ def _list() -> None:
             f"{network.embedding_size}, {height}×{width}\n{_weights(network)}\n{_cached(network)}",
             f"{network.loss}\n{network.licence}{accept}\n{origin}",
         )
-    Console().print(table)
+    Console().print(table, soft_wrap=False)
 
 
 def _weights(network: Network) -> str:

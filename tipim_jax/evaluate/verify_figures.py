@@ -58,7 +58,8 @@ def show(
         if some.different < needed:
             console.print(
                 f"FAR {point.limit:g} takes {needed:,} pairs of different people to show; with "
-                f"{some.different:,} its threshold is the one that accepts none of them."
+                f"{some.different:,} its threshold is the one that accepts none of them.",
+                soft_wrap=False,
             )
     if any(verification.rates for verification in found.values()):
         console.print(_stated(found))
