@@ -56,6 +56,13 @@ def report(
         pictures=faces,
         targets=targets,
         most_photos=MOST_PHOTOS,
+        settings=[
+            ("device", results.device),
+            ("surrogates", wording.listed(results.surrogates)),
+            *((name, wording.setting(value)) for name, value in results.settings.items()),
+            *((f"{name}, version", version) for name, version in results.versions.items()),
+            *((f"{name}, time", wording.duration(time)) for name, time in results.seconds.items()),
+        ],
     )
 
 
@@ -98,6 +105,5 @@ _TEMPLATES.filters |= {
         wording.duration,
         wording.listed,
         wording.percentage,
-        wording.setting,
     )
 }
