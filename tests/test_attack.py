@@ -311,13 +311,14 @@ def test_ctrl_c_at_any_other_time_is_no_traceback_either(album, tmp_path, monkey
         (["--targets", "EMPTY"], "holds no photos"),
         (["--gallery", "EMPTY"], "one folder for each person"),
         (["EMPTY"], "no photos in"),
+        (["EMPTY"], "/trip[old] [/red]; expected .jpg"),
         (["--num-processes", "2"], "--coordinator, --num-processes and --process-id go together"),
         (["--output", "FILE"], "is no folder that can be written to"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(arguments, message, tmp_path, capsys):
-    empty = tmp_path / "empty"
-    empty.mkdir()
+    empty = tmp_path / "trip[old] [" / "red]"  # what Rich would read as markup
+    empty.mkdir(parents=True)
     file = tmp_path / "file"
     file.touch()
     stands_for = {"EMPTY": empty, "FILE": file}

@@ -5,13 +5,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits
 from tipim_jax.attack.measure import measure, results
 from tipim_jax.attack.scan import scan, scanned_again
 from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import bundled
 from tipim_jax.engine import Journal, Outcome, Protector, Share, protect_files
 from tipim_jax.engine.threads import threads
@@ -52,7 +51,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
         dtype=settings.dtype,
     )
     for photo, reason in protector.targets.left_out:
-        console.print(f"left out of the targets: {photo}: {reason}", markup=False)
+        console.print(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, share, bars)
         if share.index > 0:
