@@ -12,7 +12,7 @@ from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.datasets import bundled
-from tipim_jax.engine import Journal, Outcome, Protector, Share, protect_files
+from tipim_jax.engine import Journal, Outcome, Protector, Share, clear_partial, protect_files
 from tipim_jax.engine.threads import threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.photos import PhotoFile, find_photos, output_paths, read_photo, write_whole
@@ -42,6 +42,8 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
     began = time.perf_counter()
     files = _input_files(settings)
     _make_output(settings.output)
+    if share.count == 1:
+        clear_partial(settings.output)
     protector = Protector(
         settings.method,
         surrogates=settings.surrogates,
