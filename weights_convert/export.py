@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safetensors.numpy import save as serialise
 
+from tipim_jax.console import Console
 from tipim_jax.networks import Network, get
 from weights_convert.arguments import (
     InputError,
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
     source = sha256(options.file) if options.file else source_sha256(network)
     about = {"network": network.name, "source_sha256": source, "licence": _licence(network, source)}
     _write(output, serialise(arrays, about))
-    print(f"{output}: {len(arrays)} arrays, {network.name}, licence: {about['licence']}")
+    Console().print(f"{output}: {len(arrays)} arrays, {network.name}, licence: {about['licence']}")
     return 0
 
 

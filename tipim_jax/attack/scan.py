@@ -17,7 +17,6 @@ from tipim_jax.photos import (
     crop,
     read_photo,
     region,
-    similarity,
 )
 from tipim_jax.report import NotProtected
 
@@ -51,7 +50,7 @@ def aligned_faces(pixels, detector: FaceDetector) -> tuple[AlignedFace, ...]:
     """The faces of one photo, largest first."""
     faces = []
     for face in detector.detect(pixels):
-        matrix = similarity(face.landmarks)
+        matrix = face.matrix
         faces.append(AlignedFace(face.box, matrix, crop(pixels, matrix), region(pixels, matrix)))
     return tuple(faces)
 
@@ -91,3 +90,14 @@ def _look(file: PhotoFile, detector: FaceDetector) -> ScannedPhoto | NotProtecte
     except PhotoError as error:
         return NotProtected(str(file.relative), str(error))
     return ScannedPhoto(file, faces) if faces else NotProtected(str(file.relative), NO_FACE)
+
+
+def scanned_again(file: PhotoFile, outcomes) -> ScannedPhoto:
+    """A photo with the faces that are known of it."""
+    pixels = read_photo(file.source).pixels
+    faces = []
+    for one in outcomes:
+        matrix = one.face.matrix
+        aligned = crop(pixels, matrix)
+        faces.append(AlignedFace(one.face.box, matrix, aligned, region(pixels, matrix)))
+    return ScannedPhoto(file, tuple(faces))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tipim_jax.datasets.crops import CropCache
 from tipim_jax.datasets.lfw import Lfw, LfwError, LfwPhoto, Pairs, open_lfw, read_pairs
 from tipim_jax.evaluate.embed import embedder
 from tipim_jax.evaluate.verify_figures import show, stated_thresholds, write
@@ -16,15 +17,13 @@ from tipim_jax.networks import Network, get
 from tipim_jax.photos import (
     NO_FACE,
     YUNET,
-    FaceDetector,
     PhotoError,
     central_face,
-    crop,
     decode_photo,
-    similarity,
+    look,
 )
 from tipim_jax.progress import progress
-from weights_convert import obtain
+from weights_convert import home, obtain
 from weights_convert.arguments import (
     InputError,
     add_networks,
@@ -35,8 +34,9 @@ from weights_convert.arguments import (
 
 _DESCRIPTION = """\
 Measure how well networks tell people apart, on Labeled Faces in the Wild or photos laid out like
-it: A_Name/A_Name_0001.jpg. In each photo the face nearest the centre is found and aligned as
-everywhere in this product; photos without one are named and their pairs left out.
+it: A_Name/A_Name_0001.jpg. In each photo the face nearest the centre is found, and each network
+looks at it through its own window; photos without one are named and their pairs left out. Where the
+faces are is kept: a later run need not search again.
 
 With --pairs: accuracy by LFW's protocol (ten folds; the threshold of each is the best on the other
 nine). A list without folds, unlike LFW's pairs.txt, is dealt out to ten. With --all-pairs: every
@@ -73,8 +73,7 @@ def main(arguments: list[str]) -> int:
         with open_lfw(options.lfw) as lfw:
             wanted = _wanted(pairs, lfw, options)
             embed = {
-                network.name: embedder(network, variables(network.name, options))
-                for network in networks
+                network: embedder(network, variables(network.name, options)) for network in networks
             }
             faces = _faces(lfw, wanted, embed)
     except LfwError as error:
@@ -134,39 +133,43 @@ def _wanted(pairs: Pairs | None, lfw: Lfw, options: argparse.Namespace) -> list[
 
 
 def _faces(
-    lfw: Lfw, wanted: list[LfwPhoto], embed: dict[str, Callable[[np.ndarray], np.ndarray]]
+    lfw: Lfw, wanted: list[LfwPhoto], embed: dict[Network, Callable[[np.ndarray], np.ndarray]]
 ) -> _Faces:
-    """Finds, aligns and embeds one face a photo; no more than a batch of crops is in memory."""
-    detector = FaceDetector(obtain(YUNET))
-    photos, batch, left_out = [], [], {}
-    embeddings = {name: [] for name in embed}
+    """Finds one face a photo and shows it to each network; one batch of each is in memory."""
+    kept = CropCache(home() / "crops", obtain(YUNET))
+    photos, left_out = [], {}
+    waiting = {network: [] for network in embed}
+    rows = {network: [] for network in embed}
 
     def flush():
-        if batch:
-            for name, rows in embeddings.items():
-                rows.append(embed[name](np.stack(batch)))
-            batch.clear()
+        for network, batch in waiting.items():
+            if batch:
+                rows[network].append(embed[network](np.stack(batch)))
+                batch.clear()
 
     with progress(f"looking at {len(wanted)} photos", len(wanted)) as advance:
         for photo in wanted:
             try:
-                pixels = decode_photo(lfw.read(photo), str(photo)).pixels
+                content = lfw.read(photo)
+                found = kept.faces(content, str(photo))
+                pixels = decode_photo(content, str(photo)).pixels
             except PhotoError as error:
                 left_out[photo] = str(error)
             else:
-                if found := detector.detect(pixels):
-                    landmarks = central_face(found, pixels).landmarks
-                    batch.append(crop(pixels, similarity(landmarks)))
+                if found:
+                    face = central_face(found, pixels)
+                    for network, batch in waiting.items():
+                        batch.append(look(pixels, face, network.window, network.input_size))
                     photos.append(photo)
                 else:
                     left_out[photo] = NO_FACE
-            if len(batch) == BATCH:
+            if photos and len(photos) % BATCH == 0:
                 flush()
             advance(1)
         flush()
     if not photos:
         raise InputError(f"{lfw.place}: none of {len(wanted)} photos shows a face that is found")
-    embeddings = {name: np.concatenate(rows) for name, rows in embeddings.items()}
+    embeddings = {network.name: np.concatenate(found) for network, found in rows.items()}
     return _Faces(photos, embeddings, left_out)
 
 
