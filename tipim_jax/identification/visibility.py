@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from tipim_jax.identification.estimates import Estimate, mean
 from tipim_jax.method.mmd import mmd
 from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
 
@@ -82,6 +83,27 @@ def greatest_difference(original: UInt8[Array, "*shape"], protected: UInt8[Array
     """The greatest absolute difference of any two pixel values, in [0, 255]; 0 for no pixels."""
     difference = np.asarray(original, np.int16) - np.asarray(protected, np.int16)
     return int(np.abs(difference).max(initial=0))
+
+
+def quality(
+    original: UInt8[np.ndarray, "faces height width 3"],
+    protected: UInt8[np.ndarray, "faces height width 3"],
+) -> dict[str, Estimate | None]:
+    """How much faces were changed: PSNR (dB), SSIM, MMD, and the greatest difference.
+
+    PSNR is over the faces that were changed at all. MMD is the official code's, at a batch of one.
+
+    Raises:
+      ValueError: as of the functions that measure these.
+    """
+    decibels = np.where(np.isinf(value := psnr(original, protected)), np.nan, value)
+    greatest = float(greatest_difference(original, protected))
+    return {
+        "psnr": mean(decibels),
+        "ssim": mean(ssim(original, protected)),
+        "mmd": mean(published_mmd(original, protected)),
+        "difference": Estimate(greatest, greatest, greatest),
+    }
 
 
 @jax.jit

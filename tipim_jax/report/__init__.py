@@ -3,6 +3,7 @@
 from tipim_jax.report.document import document
 from tipim_jax.report.html import report
 from tipim_jax.report.markup import element
+from tipim_jax.report.measurement import Measurement
 from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture
 from tipim_jax.report.results import (
     Face,
@@ -11,25 +12,25 @@ from tipim_jax.report.results import (
     Photo,
     Quality,
     Rates,
-    Recogniser,
+    RecogniserResult,
     Results,
     Scores,
     Standing,
     Targets,
     finite_or_none,
-    rates,
 )
 
 __all__ = [
     "Face",
     "FacePictures",
     "Gallery",
+    "Measurement",
     "NotProtected",
     "Photo",
     "Picture",
     "Quality",
     "Rates",
-    "Recogniser",
+    "RecogniserResult",
     "Results",
     "Scores",
     "Standing",
@@ -39,6 +40,5 @@ __all__ = [
     "face_pictures",
     "finite_or_none",
     "picture",
-    "rates",
     "report",
 ]

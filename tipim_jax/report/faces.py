@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 
 from tipim_jax.report.markup import element, foreign
 from tipim_jax.report.pictures import FacePictures, Picture
-from tipim_jax.report.results import Face, Photo, Recogniser, Results, Scores
+from tipim_jax.report.results import Face, Photo, RecogniserResult, Results, Scores
 from tipim_jax.report.wording import decimal
 
 MOST_PHOTOS = 100  # shown with pictures; results.json lists all
@@ -87,7 +87,7 @@ def _scores_table(results: Results, face: Face) -> Element:
     )
 
 
-def _scores_row(recogniser: Recogniser, scores: Scores) -> Element:
+def _scores_row(recogniser: RecogniserResult, scores: Scores) -> Element:
     first = element("th", {"scope": "row"}, recogniser.name)
     before = element("td", {}, decimal(scores.clean.own_cosine, 3))
     after = scores.protected

@@ -9,7 +9,7 @@ from tipim_jax.report.document import document
 from tipim_jax.report.faces import photos_section
 from tipim_jax.report.markup import element, foreign
 from tipim_jax.report.pictures import FacePictures, Picture
-from tipim_jax.report.results import Rates, Recogniser, Results, Setting
+from tipim_jax.report.results import Rates, RecogniserResult, Results, Setting
 from tipim_jax.report.wording import (
     LIMITS,
     counted,
@@ -137,7 +137,7 @@ def _charts(results: Results) -> list[Element]:
     ]
 
 
-def _chart(results: Results, recogniser: Recogniser) -> Element:
+def _chart(results: Results, recogniser: RecogniserResult) -> Element:
     faces = results.faces()
     scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]
     pairs = [
@@ -231,7 +231,8 @@ def _rates(results: Results) -> list[Element]:
 
 
 def _rate(rates: Rates, name: str, results: Results) -> str:
-    return percentage(getattr(rates, name), len(results.faces()))
+    rate = getattr(rates, name)
+    return percentage(rate and rate.value, len(results.faces()))
 
 
 def _limits() -> Element:
@@ -270,7 +271,7 @@ def _texts(left: str, right: str, rows: Sequence[tuple[Element | str, str]]) -> 
     return element("table", {"class": "texts"}, head, element("tbody", {}, *cells))
 
 
-def _recogniser(recogniser: Recogniser, tag: str) -> Element:
+def _recogniser(recogniser: RecogniserResult, tag: str) -> Element:
     attributes = {"scope": "row"} if tag == "th" else {}
     badge = [element("span", {"class": "badge"}, "held out")] if recogniser.held_out else []
     return element(tag, attributes, recogniser.name, *badge)

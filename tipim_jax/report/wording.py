@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from tipim_jax.report.results import Face, Recogniser, Results
+from tipim_jax.report.results import Face, RecogniserResult, Results
 
 LIMITS = (
     "The mask works against software that compares faces, and not against all of it. People "
@@ -55,7 +55,7 @@ def headline(results: Results) -> str:
     return f"{start}{listed(clauses)}."
 
 
-def recognition(faces: Sequence[Face], recogniser: Recogniser) -> tuple[int, int, int]:
+def recognition(faces: Sequence[Face], recogniser: RecogniserResult) -> tuple[int, int, int]:
     """How many faces a recogniser knows before, how many after, and of how many it could."""
     scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]
     scores = [s for s in scores if s.clean.own_cosine is not None]
