@@ -24,7 +24,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks import machine, table
-from tipim_jax.attack.settings import DEFAULT_SURROGATES
+from tipim_jax.engine.defaults import SURROGATES as DEFAULT_SURROGATES
 from tipim_jax.evaluate.posted import restored
 from tipim_jax.identification import FIGURES, Faces, Trial, interval, psnr, ssim
 from tipim_jax.identification.recogniser import Recogniser

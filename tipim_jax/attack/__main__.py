@@ -33,7 +33,7 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
     from tipim_jax.attack.run import run
-    from tipim_jax.attack.save import Stopped
+    from tipim_jax.engine import Stopped
     from tipim_jax.engine.share import join
     from tipim_jax.photos import NO_FACE, PhotoError
 

@@ -91,3 +91,14 @@ def _look(file: PhotoFile, detector: FaceDetector) -> ScannedPhoto | NotProtecte
     except PhotoError as error:
         return NotProtected(str(file.relative), str(error))
     return ScannedPhoto(file, faces) if faces else NotProtected(str(file.relative), NO_FACE)
+
+
+def scanned_again(file: PhotoFile, outcomes) -> ScannedPhoto:
+    """A photo with the faces that are known of it."""
+    pixels = read_photo(file.source).pixels
+    faces = []
+    for one in outcomes:
+        matrix = similarity(one.face.landmarks)
+        aligned = crop(pixels, matrix)
+        faces.append(AlignedFace(one.face.box, matrix, aligned, region(pixels, matrix)))
+    return ScannedPhoto(file, tuple(faces))

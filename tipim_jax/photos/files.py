@@ -188,19 +188,34 @@ def decode_photo(content: bytes, name: str) -> Photo:
 
 
 def write_photo(path: Path, photo: Photo, *, keep_metadata: bool = False) -> None:
-    """Writes a photo in the format its suffix names: all of it or nothing.
+    """Writes what `encode_photo` gives: all of it or nothing.
 
-    PNG and WebP are written lossless, JPEG at quality 95 without subsampling of colour (4:4:4). The
-    folder is made where it is missing. A file that is already there is replaced at the end, when
-    the new one is complete.
-
-    Args:
-      path: ends in .png, .jpg, .jpeg or .webp.
-      photo: to write.
-      keep_metadata: write the EXIF data too, the place where the photo was taken included.
+    The folder is made where it is missing. A file that is already there is replaced at the end,
+    when the new one is complete.
 
     Raises:
-      PhotoError: the suffix is another, the format cannot hold the photo, or the disk failed.
+      PhotoError: as `encode_photo`, or the disk failed.
+    """
+    content = encode_photo(photo, path, keep_metadata=keep_metadata)
+    try:
+        with write_whole(path) as stream:
+            stream.write(content)
+    except OSError as fault:
+        raise PhotoError(f"cannot write {path}: {_reason(fault)}") from fault
+
+
+def encode_photo(photo: Photo, path: Path, *, keep_metadata: bool = False) -> bytes:
+    """A photo in the format that a path's suffix names.
+
+    PNG and WebP are lossless, JPEG has quality 95 without subsampling of colour (4:4:4).
+
+    Args:
+      photo: to encode.
+      path: ends in .png, .jpg, .jpeg or .webp; nothing is written there.
+      keep_metadata: keep the EXIF data too, the place where the photo was taken included.
+
+    Raises:
+      PhotoError: the suffix is another, or the format cannot hold the photo.
     """
     image_format = _FORMATS.get(path.suffix.lower())
     if image_format is None:
@@ -213,22 +228,23 @@ def write_photo(path: Path, photo: Photo, *, keep_metadata: bool = False) -> Non
     image = Image.fromarray(photo.pixels)
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
+    stream = io.BytesIO()
     try:
         # Each encoder takes what is its own of these. `exact` keeps colours that are fully
         # transparent.
-        with write_whole(path) as stream:
-            image.save(
-                stream,
-                format=image_format,
-                quality=95 if image_format == "JPEG" else 50,  # for WebP the effort, not a loss
-                subsampling=0,
-                lossless=True,
-                exact=True,
-                icc_profile=photo.icc_profile,
-                exif=photo.exif if keep_metadata else b"",
-            )
+        image.save(
+            stream,
+            format=image_format,
+            quality=95 if image_format == "JPEG" else 50,  # for WebP the effort, not a loss
+            subsampling=0,
+            lossless=True,
+            exact=True,
+            icc_profile=photo.icc_profile,
+            exif=photo.exif if keep_metadata else b"",
+        )
     except Exception as fault:
         raise PhotoError(f"cannot write {path}: {_reason(fault)}") from fault
+    return stream.getvalue()
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ killed loses no more than a minute.
 import dataclasses
 import hashlib
 import itertools
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,11 @@ import jax
 import numpy as np
 from PIL import Image
 
+from tipim_jax.engine.loop import Batch, drive
 from tipim_jax.identification import Faces
-from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, iterations_a_call, start
+from tipim_jax.method import Layout, Surrogate, TipIm, image_keys
 from tipim_jax.photos import write_whole
 from tipim_jax.sweep.settings import Cell
-from tipim_jax.sweep.unfinished import Unfinished
-
-_SECONDS_BETWEEN_SAVES = 30
 
 
 @dataclass(frozen=True)
@@ -119,38 +116,23 @@ def _protect(
         ]
     )
     settings = _of_each([cells[cell].settings for cell, _ in members], size)
-    problem, state = start(
-        surrogates,
-        crops,
-        targets.crops.astype(np.float32),
-        keys,
-        settings,
-        valid=np.array(valid),
-        layout=layout,
-    )
-    iterations = settings.iterations
-    kept = Unfinished(unfinished / _digest(batch, probes))
-    state, done = kept.restore(state)
     faces = sum(valid)
-    progress(faces * done / iterations)
-    saved = time.monotonic()
-    while done < iterations:
-        count = min(iterations_a_call(iterations), iterations - done)
-        state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
-        jax.block_until_ready(state)
-        done += count
-        progress(faces * count / iterations)
-        if done < iterations and time.monotonic() > saved + _SECONDS_BETWEEN_SAVES:
-            kept.save(state)
-            saved = time.monotonic()
-    protected = np.rint(np.asarray(state.protected)).astype(np.uint8)
+    found = drive(
+        surrogates,
+        Batch(crops, keys, None, np.array(valid)),
+        targets.crops,
+        settings,
+        layout=layout,
+        progress=lambda share: progress(faces * share),
+        kept=unfinished / _digest(batch, probes),
+    )
+    protected = np.rint(found.protected).astype(np.uint8)
     place = 0
     for one in batch:
         for path, crop in zip(one.paths(probes), protected[place:], strict=False):
             with write_whole(path) as stream:
                 Image.fromarray(crop).save(stream, "PNG")
         place += size
-    kept.remove()
 
 
 def _of_each(settings: Sequence[TipIm], mmd_group_size: int) -> TipIm:
