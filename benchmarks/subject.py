@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from tipim_jax.attack.scan import aligned_faces
 
 import weights_convert
 from benchmarks.machine import PRECISIONS
 from tipim_jax import networks
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.method import Surrogate
 from tipim_jax.networks.origin import Download

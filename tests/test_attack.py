@@ -13,12 +13,12 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from tipim_jax.attack.batches import even_batch
+from tipim_jax.attack.scan import aligned_faces
 
 from tipim_jax import networks
 from tipim_jax.attack import measure, run, save, settings
 from tipim_jax.attack.__main__ import main
-from tipim_jax.attack.batches import even_batch
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.method import TipIm

@@ -11,9 +11,9 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from tipim_jax.attack.scan import aligned_faces
 
 from tipim_jax import identification as evaluation
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.networks import get, names
 from tipim_jax.photos import read_photo

@@ -8,8 +8,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "crops": ["AlignedFace"],
         "face_set": ["FaceSet", "PhotoFolder"],
+        "names": ["person", "stated_person"],
+        "portraits": [
+            "FaceFinder",
+            "FoundFaces",
+            "ReadyFinder",
+            "face_of_crop",
+            "find_portraits",
+        ],
         "protocol": ["Protocol", "ProtocolError", "Roles", "paper", "people", "reproduction"],
-        "strangers": ["NewFaces"],
+        "strangers": ["NewFaces", "face_key"],
         "stream": ["AlignedFaces", "FaceBatch"],
     },
 )

@@ -38,6 +38,8 @@ from tipim_jax.photos import (
     write_whole,
 )
 
+_NOT_FOUND = np.full(4, np.nan, np.float32)
+
 
 class AlignedFace(NamedTuple):
     """The face of one photo.
@@ -45,10 +47,13 @@ class AlignedFace(NamedTuple):
     Attributes:
       crop: what the networks are shown.
       landmarks: where they are in the photo.
+      box: x and y of the top left corner, width and height in the photo; NaN where nobody has found
+        the face.
     """
 
     crop: UInt8[np.ndarray, "112 112 3"]
     landmarks: Float[np.ndarray, "5 2"]
+    box: Float[np.ndarray, " 4"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class CropCache:
             with open(self._place(content), "rb") as file, np.load(file) as kept:
                 if not kept.files:
                     return NO_FACE
-                return AlignedFace(kept["crop"], kept["landmarks"])
+                return AlignedFace(kept["crop"], kept["landmarks"], kept["box"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None  # not there, or damaged: it is made again
 
@@ -89,7 +94,8 @@ class CropCache:
             return kept
         pixels = decode_photo(content, name).pixels
         found = _loaded(self.detector).detect(pixels)
-        face = aligned(pixels, central_face(found, pixels).landmarks) if found else None
+        central = central_face(found, pixels) if found else None
+        face = aligned(pixels, central.landmarks, central.box) if central else None
         place = self._place(content)
         try:
             with write_whole(place) as stream:
@@ -123,15 +129,17 @@ class ReadyCrops:
         if pixels.shape != (SIZE, SIZE, 3):
             height, width = pixels.shape[:2]
             raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE}, aligned already")
-        return AlignedFace(pixels, TEMPLATE)
+        return AlignedFace(pixels, TEMPLATE, np.array([0, 0, SIZE, SIZE], np.float32))
 
 
 def aligned(
-    pixels: UInt8[np.ndarray, "height width 3"], landmarks: Float[np.ndarray, "5 2"]
+    pixels: UInt8[np.ndarray, "height width 3"],
+    landmarks: Float[np.ndarray, "5 2"],
+    box: Float[np.ndarray, " 4"] = _NOT_FOUND,
 ) -> AlignedFace:
     """The crop that has a face's landmarks where the template has them."""
     rounded = np.rint(crop(pixels, similarity(landmarks))).astype(np.uint8)
-    return AlignedFace(rounded, np.asarray(landmarks, np.float32))
+    return AlignedFace(rounded, np.asarray(landmarks, np.float32), box)
 
 
 @functools.cache

@@ -44,12 +44,14 @@ class FaceBatch:
       photos: what they are called.
       crops: what the networks are shown.
       landmarks: where they are in the photos.
+      boxes: of the faces in the photos, as of `AlignedFace`.
       found: False where no face was found and the crop is that of an average photo of LFW.
     """
 
     photos: tuple[LfwPhoto | Path, ...]
     crops: UInt8[np.ndarray, "batch 112 112 3"]
     landmarks: Float[np.ndarray, "batch 5 2"]
+    boxes: Float[np.ndarray, "batch 4"]
     found: Bool[np.ndarray, " batch"]
 
 
@@ -249,5 +251,6 @@ def _stacked(faces: list[tuple[LfwPhoto, _Result]]) -> FaceBatch:
         photos,
         np.stack([result.face.crop for result in results]),
         np.stack([result.face.landmarks for result in results]),
+        np.stack([result.face.box for result in results]),
         np.array([not result.fault for result in results]),
     )

@@ -30,11 +30,11 @@ def _judge(settings: Evaluate, errors: Console) -> int:
 
     try:
         configure()
-        pairs, rows, posted = run(settings, errors)
+        seen, measured, posted = run(settings, errors)
     except weights_convert.ConversionError as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)
         return 1
-    print(text_tables(rows))
+    print(text_tables(measured))
     if posted:
         # Here, as it imports matplotlib.
         from tipim_jax.evaluate.outcome import summary
@@ -42,18 +42,18 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         print(as_text([summary(posted)]), end="")
         if settings.aligned:
             print("another detector is left out: in --aligned photos none is used")
-    if pairs.lost:
-        print(f"no face is found any more in {len(pairs.lost)}: {', '.join(pairs.lost[:10])}")
-    if pairs.left_out:
-        print(f"not judged ({len(pairs.left_out)}):")
-        for name, reason in list(pairs.left_out.items())[:SHOWN]:
+    if lost := seen.posted[0].lost:
+        print(f"no face is found any more in {len(lost)}: {', '.join(lost[:10])}")
+    if seen.left_out:
+        print(f"not judged ({len(seen.left_out)}):")
+        for name, reason in list(seen.left_out.items())[:SHOWN]:
             print(f"  {name}: {reason}")
-        if len(pairs.left_out) > SHOWN:
-            print(f"  and {len(pairs.left_out) - SHOWN} more, all of which results.json names")
+        if len(seen.left_out) > SHOWN:
+            print(f"  and {len(seen.left_out) - SHOWN} more, all of which results.json names")
     print(settings.output / "results.json")
     if posted:
         print(settings.output / "posting.png")
-    return int(bool(pairs.left_out))
+    return int(bool(seen.left_out))
 
 
 if __name__ == "__main__":

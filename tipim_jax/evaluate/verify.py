@@ -51,7 +51,7 @@ examples:
 """
 
 
-class _Faces(NamedTuple):
+class _Embedded(NamedTuple):
     """The photos with a face, their embeddings by each network, and why the others have none."""
 
     photos: list[LfwPhoto]
@@ -135,7 +135,7 @@ def _wanted(pairs: Pairs | None, lfw: Lfw, options: argparse.Namespace) -> list[
 
 def _faces(
     lfw: Lfw, wanted: list[LfwPhoto], embed: dict[str, Callable[[np.ndarray], np.ndarray]]
-) -> _Faces:
+) -> _Embedded:
     """Finds, aligns and embeds one face a photo; no more than a batch of crops is in memory."""
     detector = FaceDetector(obtain(YUNET))
     photos, batch, left_out = [], [], {}
@@ -167,10 +167,10 @@ def _faces(
     if not photos:
         raise InputError(f"{lfw.place}: none of {len(wanted)} photos shows a face that is found")
     embeddings = {name: np.concatenate(rows) for name, rows in embeddings.items()}
-    return _Faces(photos, embeddings, left_out)
+    return _Embedded(photos, embeddings, left_out)
 
 
-def _verify(network: Network, faces: _Faces, pairs: Pairs | None) -> Verification:
+def _verify(network: Network, faces: _Embedded, pairs: Pairs | None) -> Verification:
     embeddings = faces.embeddings[network.name]
     thresholds = [stated.cosine for stated in stated_thresholds(network)]
     if pairs is None:

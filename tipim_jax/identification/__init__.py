@@ -10,7 +10,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "distractors": ["drawn_distractors"],
         "estimates": ["Estimate", "mean", "share"],
         "experiment": ["Embeddings", "Experiment", "recognitions"],
-        "faces": ["CropFace", "CropFaces", "Faces", "PhotoFace", "PhotoFaces", "Shown", "Strangers"],
+        "faces": [
+            "CropFace",
+            "CropFaces",
+            "Faces",
+            "PhotoFace",
+            "PhotoFaces",
+            "Shown",
+            "Strangers",
+        ],
         "grouping": ["agreement", "group_people"],
         "impostors": ["false_match_rates", "impostor_threshold"],
         "judge": [
@@ -38,6 +46,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "verify",
             "verify_all_pairs",
         ],
-        "visibility": ["greatest_difference", "psnr", "published_mmd", "quality", "ssim"],
+        "visibility": [
+            "changes",
+            "greatest_difference",
+            "psnr",
+            "published_mmd",
+            "quality",
+            "ssim",
+        ],
     },
 )

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from tipim_jax.identification.distractors import drawn_distractors
 from tipim_jax.identification.estimates import Estimate, mean, share
 from tipim_jax.identification.impostors import false_match_rates, impostor_threshold
-from tipim_jax.identification.roster import Roster
 from tipim_jax.identification.ranking import Standings, standings
+from tipim_jax.identification.roster import Roster
 from tipim_jax.networks import Network
 
 # False accept rates among the gallery's own impostors for which thresholds are chosen.
@@ -114,7 +114,9 @@ class Judge:
           ValueError: a threshold is to be chosen, and all photos of the gallery are of one person.
         """
         gallery = faces[roster.searched]
-        chosen = {"recognised": own_threshold(network, roster, faces)}
+        known = slice(len(faces) - len(roster.own))  # the gallery and the targets
+        own = own_threshold(network, faces[known], roster.people[known])
+        chosen = {"recognised": own}
         if fars:
             found = impostor_threshold(gallery, roster.identities, fars)
             chosen |= {f"success_far_{far:g}": float(t) for far, t in zip(fars, found, strict=True)}
@@ -190,23 +192,24 @@ class Judge:
         )
 
 
-def own_threshold(network: Network, roster: Roster, faces: Float[np.ndarray, "faces dim"]) -> float:
-    """The registry's, or one that others publish; of a network without, what the known faces give.
+def own_threshold(
+    network: Network, known: Float[np.ndarray, "faces dim"], people: Int[np.ndarray, " faces"]
+) -> float:
+    """The registry's, or one that others publish; of a network without, what known faces give.
 
     Args:
       network: the recogniser's.
-      roster: who is who; those whom the gallery and the targets show are known.
-      faces: embeddings of the roster's faces.
+      known: embeddings of faces of known people.
+      people: who is in each.
 
     Raises:
-      ValueError: nobody states a threshold, and the known faces are all of one person.
+      ValueError: nobody states a threshold, and all faces are of one person.
     """
     if network.threshold is not None:
         return network.threshold
     if network.published_thresholds:
         return network.published_thresholds[0].cosine
-    known = slice(len(roster.people) - len(roster.own))
-    return float(impostor_threshold(faces[known], roster.people[known], _OWN_FAR))
+    return float(impostor_threshold(known, people, _OWN_FAR))
 
 
 def _outcomes(holds, known) -> Float[np.ndarray, " probes"]:

@@ -1,8 +1,8 @@
 """Embeddings of faces that come again, kept in the user's cache.
 
-What is kept is found by the recogniser's weights, its window, the faces, and the code that shows and
-embeds them: nothing ever meets the embeddings of others. A file is written whole or not at all. The
-folder may be deleted at any time.
+What is kept is found by the recogniser's weights, its window, the faces, and the code that shows
+and embeds them: nothing ever meets the embeddings of others. A file is written whole or not at all.
+The folder may be deleted at any time.
 """
 
 import functools
@@ -71,8 +71,8 @@ def kept_embeddings(
                 streams[name].write(embeddings.astype("<f4").tobytes())
     except OSError as error:
         raise ConversionError(
-            f"cannot write to the cache {home()} ({error.strerror or error}); set TIPIM_JAX_HOME to "
-            "a folder that you can write and that has room"
+            f"cannot write to the cache {home()} ({error.strerror or error}); set TIPIM_JAX_HOME "
+            "to a folder that you can write and that has room"
         ) from None
     return found | {name: _read(places[name]) for name in missing}
 

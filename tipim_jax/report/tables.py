@@ -152,7 +152,9 @@ def _tables(rows: Sequence[Measurement]) -> Iterable[Table]:
         ]
         if names[0] in WITH_THRESHOLD:
             first = ["false match rate", *[""] * (len(varied) - 1)]
-            lines.insert(0, first + [_chances(rows, recogniser, names) for recogniser in recognisers])
+            lines.insert(
+                0, first + [_chances(rows, recogniser, names) for recogniser in recognisers]
+            )
         yield f"{title} ({same})", [*varied, *recognisers], lines
     lines = [
         [*_described(row, varied), *(_short(row.quality.get(name)) for name in _QUALITY)]

@@ -51,7 +51,9 @@ def from_data(expected: type[T], value: Any, where: str) -> T:
             if len(kinds) != len(value):
                 raise ValueError(f"{where}: found {len(value)} values, expected {len(kinds)}")
             pairs = zip(kinds, value, strict=True)
-            return tuple(from_data(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
+            return tuple(
+                from_data(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs)
+            )
         return float(value) if expected is float else value
     name = getattr(expected, "__name__", None) or str(expected)
     raise ValueError(f"{where}: found {value!r} ({type(value).__name__}), expected {name}")

@@ -51,8 +51,6 @@ class Command:
         over.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn with the mean and
         the covariance of the real ones.
-      approximate_search: Let the search miss some of the nearest: 95 % or more are found, and what
-        is equally near has no order. It is made for TPUs and gains nothing elsewhere.
       iterations: Of every cell.
       batch_size: How many faces are protected together.
       coordinator: Address of the first of several processes that share the work.
@@ -68,7 +66,6 @@ class Command:
     distractors: Annotated[int | None, _unset("as in the file", "N")] = None
     distractor_photos: Annotated[Path | None, _unset("none", "PLACE")] = None
     drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
-    approximate_search: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
@@ -108,7 +105,7 @@ def _sweep(command: Command, errors: Console) -> int:
     import weights_convert
     from tipim_jax.engine.share import join
     from tipim_jax.progress import Bars
-    from tipim_jax.sweep.data import load_trial
+    from tipim_jax.sweep.data import load_experiment
     from tipim_jax.sweep.outcome import write_outcome
     from tipim_jax.sweep.run import run
 
@@ -117,16 +114,15 @@ def _sweep(command: Command, errors: Console) -> int:
         share = join(command.coordinator, command.num_processes, command.process_id)
         output.mkdir(parents=True, exist_ok=True)
         with Bars(errors) as bars:
-            trial = load_trial(
+            experiment = load_experiment(
                 sweep, command.lfw, command.roles, command.distractor_photos, output, bars
             )
-            trial = dataclasses.replace(trial, approximate=command.approximate_search)
-            found = run(sweep, trial, output, bars)
+            found = run(sweep, experiment, output, bars)
     except weights_convert.ConversionError as error:
         errors.print(f"[red]error:[/] {error}", highlight=False)
         return 1
     if share.index == 0:
-        print(write_outcome(sweep, trial, found, output, time.perf_counter() - began))
+        print(write_outcome(sweep, experiment, found, output, time.perf_counter() - began))
         print(output / "index.html")
     return 0
 

@@ -8,10 +8,19 @@ import numpy as np
 from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
-from tipim_jax.datasets import AlignedFaces, FaceSet, Protocol, Roles, paper, people, reproduction
+from tipim_jax.datasets import (
+    AlignedFaces,
+    FaceSet,
+    Protocol,
+    Roles,
+    face_key,
+    paper,
+    people,
+    reproduction,
+)
 from tipim_jax.datasets.distractor_photos import load_strangers
 from tipim_jax.datasets.lfw import LfwError, LfwPhoto
-from tipim_jax.identification import Faces, Trial
+from tipim_jax.identification import CropFaces, Experiment
 from tipim_jax.progress import Bars
 from tipim_jax.runtime import cores
 from tipim_jax.sweep.settings import Sweep
@@ -19,14 +28,14 @@ from tipim_jax.sweep.settings import Sweep
 _BATCH = 256
 
 
-def load_trial(
+def load_experiment(
     sweep: Sweep,
     lfw: Path | None,
     roles: Path | None,
     distractor_photos: Path | None,
     output: Path,
     bars: Bars,
-) -> Trial:
+) -> Experiment:
     """The faces of a sweep; writes who is what to `protocol.json`.
 
     Args:
@@ -55,9 +64,9 @@ def load_trial(
         raise SettingsError(str(error)) from None
     strangers = None
     if distractor_photos is not None:
-        known = itertools.chain.from_iterable(part.crops for part in parts)
+        known = map(face_key, itertools.chain.from_iterable(part.crops for part in parts))
         strangers = load_strangers(distractor_photos, known, bars)
-    return Trial(*parts, drawn=sweep.drawn_distractors, strangers=strangers)
+    return Experiment(*parts, drawn=sweep.drawn_distractors, strangers=strangers)
 
 
 def _protocol(sweep: Sweep, faces: FaceSet, roles: Path | None) -> Protocol:
@@ -76,7 +85,7 @@ def _protocol(sweep: Sweep, faces: FaceSet, roles: Path | None) -> Protocol:
 
 def _aligned(
     faces: FaceSet, photos: Sequence[LfwPhoto], part: str, workers: int, bars: Bars
-) -> Faces:
+) -> CropFaces:
     batches = AlignedFaces(
         faces,
         photos,
@@ -90,7 +99,7 @@ def _aligned(
     names = [photo for batch in found for photo in batch.photos]
     if not names:
         raise SettingsError(f"{faces.origin}: no face was found in any of the {part}")
-    return Faces(
+    return CropFaces(
         tuple(str(photo) for photo in names),
         tuple(photo.person for photo in names),
         np.concatenate([batch.crops for batch in found]),

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from tipim_jax.engine.loop import Batch, drive
-from tipim_jax.identification import Faces
+from tipim_jax.identification import CropFaces
 from tipim_jax.method import Layout, Surrogate, TipIm, image_keys
 from tipim_jax.photos import write_whole
 from tipim_jax.sweep.settings import Cell
@@ -37,10 +37,10 @@ class _Set:
     faces: tuple[int, ...]
     folder: Path
 
-    def paths(self, probes: Faces) -> list[Path]:
+    def paths(self, probes: CropFaces) -> list[Path]:
         return [crop_path(self.folder, probes.names[face]) for face in self.faces]
 
-    def is_done(self, probes: Faces) -> bool:
+    def is_done(self, probes: CropFaces) -> bool:
         return all(path.is_file() for path in self.paths(probes))
 
 
@@ -53,8 +53,8 @@ def protect_cells(
     cells: Sequence[Cell],
     folders: Sequence[Path],
     surrogates: Sequence[Surrogate],
-    probes: Faces,
-    targets: Faces,
+    probes: CropFaces,
+    targets: CropFaces,
     unfinished: Path,
     *,
     batch_size: int,
@@ -141,6 +141,6 @@ def _of_each(settings: Sequence[TipIm], mmd_group_size: int) -> TipIm:
     return jax.tree.map(lambda *numbers: np.array(numbers, np.float32), *settings)
 
 
-def _digest(batch: Sequence[_Set], probes: Faces) -> str:
+def _digest(batch: Sequence[_Set], probes: CropFaces) -> str:
     names = [str(path) for one in batch for path in one.paths(probes)]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

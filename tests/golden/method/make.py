@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tipim_jax.attack.scan import aligned_faces
 
 import weights_convert
 from tests.method_cases import CASES, ITERATIONS, PLANNED
 from tests.parity.torch_networks import load, preprocess
 from tests.parity.torch_tip_im import official_loop
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.photos import YUNET, FaceDetector, read_photo
 

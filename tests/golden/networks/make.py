@@ -16,11 +16,11 @@ from pathlib import Path
 import dlib
 import numpy as np
 import torch
+from tipim_jax.attack.scan import aligned_faces
 
 from tests.parity import onnx_files, torch_networks
 from tests.test_networks import AUTOMATIC
 from tipim_jax import networks
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.photos import YUNET, FaceDetector, read_photo
 from weights_convert import obtain
