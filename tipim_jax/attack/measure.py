@@ -28,7 +28,6 @@ from tipim_jax.identification import (
 from tipim_jax.identification.faces import PhotoFace
 from tipim_jax.photos import FaceDetector, PhotoError
 from tipim_jax.progress import Bars
-from tipim_jax.report.faces import MOST_PHOTOS
 
 _PACKAGES = ("tipim-jax", "jax", "jaxlib", "flax", "optax", "dm-pix", "opencv-python-headless")
 
@@ -163,7 +162,7 @@ class _Album:
     def faces(self) -> Iterator[PhotoFace]:
         """Each face as it was and, where it is found, as it is now: photo after photo."""
         for photo in self._photos:
-            with_pictures = len(self.saved) < MOST_PHOTOS
+            with_pictures = len(self.saved) < report.MOST_PHOTOS
             try:
                 saved, before, after = read_back(photo, self._detector, with_pictures=with_pictures)
             except PhotoError as error:  # moved or deleted meanwhile

@@ -5,16 +5,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from tipim_jax.attack.gallery import bundled_file, gallery_files
 from tipim_jax.attack.measure import measure, results
 from tipim_jax.attack.saved import ProtectedPhoto
 from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import bundled
 from tipim_jax.datasets.portraits import FaceFinder, find_portraits
-from tipim_jax.engine import Journal, Outcome, Protector, Share, protect_files
+from tipim_jax.engine import Journal, Outcome, Protector, Share, clear_partial, protect_files
 from tipim_jax.engine.protector import FINDERS
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification import Recogniser
@@ -45,6 +44,8 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
     began = time.perf_counter()
     files = _input_files(settings)
     _make_output(settings.output)
+    if share.count == 1:
+        clear_partial(settings.output)
     protector = Protector(
         settings.method,
         surrogates=settings.surrogates,
@@ -54,7 +55,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
         dtype=settings.dtype,
     )
     for photo, reason in protector.targets.left_out:
-        console.print(f"left out of the targets: {photo}: {reason}", markup=False)
+        console.print(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, share, bars)
         if share.index > 0:
@@ -119,7 +120,7 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
             progress=bars.add("gallery", len(named), "photos"),
         )
     for photo, reason in left_out.items():
-        console.print(f"left out of {origin}: {photo}: {reason}", markup=False)
+        console.print(f"left out of {origin}: {photo}: {reason}")
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
     named = zip(protector.targets.names, map(bundled_file, protector.targets.photos), strict=True)

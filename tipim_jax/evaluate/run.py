@@ -3,10 +3,9 @@
 from collections.abc import Container
 from pathlib import Path
 
-from rich.console import Console
-
 import weights_convert
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import FaceFinder, ReadyFinder, face_key, find_portraits, person
 from tipim_jax.evaluate.finding import CentralFace
 from tipim_jax.evaluate.pairs import EmbeddedPairs, content, pair_photos, photos, show_pairs
@@ -51,7 +50,7 @@ def run(
             targets, none = _people(settings.targets, "--targets", detector, bars)
             left_out |= none
         for name, reason in list(left_out.items())[:SHOWN]:
-            console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
+            console.print(f"left out: {name}: {reason}")
         if len(left_out) > SHOWN:
             console.print(f"left out: {len(left_out) - SHOWN} more")
         recognisers = {name: Recogniser.load(name) for name in settings.recognisers}
