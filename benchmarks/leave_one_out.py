@@ -21,9 +21,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from benchmarks import machine, table
+from tipim_jax.console import Console
 from tipim_jax.engine.defaults import SURROGATES as DEFAULT_SURROGATES
 from tipim_jax.evaluate.posted import restored
 from tipim_jax.identification import FIGURES, Faces, Trial, interval, psnr, ssim

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import NewFaces, PhotoFolder
 from tipim_jax.datasets import bundled as people
 from tipim_jax.datasets.distractor_photos import load_strangers

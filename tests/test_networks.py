@@ -17,9 +17,9 @@ from tipim_jax.datasets import bundled as people
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 from tipim_jax.networks.origin import NpmMember, WheelMember
-from tipim_jax.networks.preprocess import normalise, view
+from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.photos import read_photo
 from weights_convert.errors import ConversionError
 from weights_convert.fill import Table, fill
@@ -96,7 +96,7 @@ def test_dlib_embeds_its_own_chips_as_dlib_does(golden):
 def test_of_crops_the_windows_region_is_taken_and_images_of_the_input_size_as_they_are(golden):
     network = networks.get("nn4-small2")
     crops = golden["crops"][:3].astype(np.float32)
-    seen = view(jnp.asarray(crops), network.window.region, network.input_size)
+    seen = region_resized(jnp.asarray(crops), network.window.region, network.input_size)
     assert_same_embeddings(embed("nn4-small2", seen), embed("nn4-small2", crops))
     with pytest.raises(ValueError, match=r"nn4-small2 takes crops of \(112, 112\) or \(96, 96\)"):
         network.embed(weights_convert.load("nn4-small2"), np.zeros((1, 100, 100, 3), np.float32))
@@ -256,15 +256,17 @@ def test_max_pooling_is_the_one_of_xla(height, width):
         return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "VALID")
 
     assert_same_function(
-        lambda x: max_pool(x, Windows(3, 2, 0)), reference, random(2, height, width, 4)
+        lambda x: max_pool(x, SlidingWindows(3, 2, 0)), reference, random(2, height, width, 4)
     )
 
 
-def test_a_view_of_the_whole_image_is_a_resize_and_outside_is_zero():
+def test_region_of_the_whole_image_is_a_resize_and_outside_is_zero():
     image = random(1, 8, 8, 3)
-    np.testing.assert_array_equal(view(image, (0, 0, 8, 8), (8, 8)), image)
-    np.testing.assert_allclose(view(image, (2, 3, 6, 7), (4, 4)), image[:, 2:6, 3:7], atol=1e-6)
-    half = view(image, (4, 0, 12, 8), (8, 8))
+    np.testing.assert_array_equal(region_resized(image, (0, 0, 8, 8), (8, 8)), image)
+    np.testing.assert_allclose(
+        region_resized(image, (2, 3, 6, 7), (4, 4)), image[:, 2:6, 3:7], atol=1e-6
+    )
+    half = region_resized(image, (4, 0, 12, 8), (8, 8))
     np.testing.assert_allclose(half[:, :4], image[:, 4:], atol=1e-6)
     assert not np.asarray(half[:, 4:]).any()
 

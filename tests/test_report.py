@@ -5,13 +5,15 @@ import dataclasses
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.page import read
 from tipim_jax import report
+from tipim_jax.attack.__main__ import summarise
+from tipim_jax.console import Console
 from tipim_jax.report.wording import decimal, duration, headline, percentage
 
 THRESHOLDS = {"mobileface": 0.301, "sface": 0.363, "dlib": 0.912}
@@ -75,42 +77,6 @@ def pictures(photos, seed=0):
 def made(photos, not_protected=()):
     target = {"Person_007": report.picture(np.full((60, 60, 3), 77, np.uint8))}
     return read(report.report(results(photos, not_protected), pictures(photos), target))
-
-
-class Page(HTMLParser):
-    """What a strict reader finds: tags that open and close, attributes, text."""
-
-    VOID = ("meta", "img", "br")
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.text, self.style = [], [], "", ""
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "style":
-            self.style += data
-        else:
-            self.text += data
-
-    def all(self, tag, **wanted):
-        return [a for t, a in self.tags if t == tag and wanted.items() <= a.items()]
-
-
-def read(html):
-    page = Page()
-    page.feed(html)
-    page.close()
-    assert page.open == []
-    page.html = html
-    return page
 
 
 def opened(address):
@@ -328,9 +294,8 @@ def test_the_table_holds_the_rates():
     page = made(
         [dataclasses.replace(photo(0), faces=(face(), face(after=0.95, rank=1), face(rank=3)))]
     )
-    rows = re.findall(r'<tr><th scope="row">mobileface</th>(.*?)</tr>', page.html)
-    cells = re.findall(r">([^<>]+)</td>", rows[0])
-    assert [c.replace("\u202f", "") for c in cells] == [
+    cells = next(row for row in page.rows if row[0] == "mobileface")
+    assert [c.replace("\u202f", "") for c in cells[1:]] == [
         "100%", "33%",  # recognised
         "0%", "67%", "0%", "33%",  # Rank-1-UT, Rank-5-UT
         "0%", "0%", "100%", "100%",  # Rank-1-T, Rank-5-T
@@ -340,13 +305,12 @@ def test_the_table_holds_the_rates():
 def test_the_chart_draws_each_face_on_its_side_of_the_threshold():
     faces = (face(after=0.95), face(after=0.1), face(after=0.2))
     page = made([dataclasses.replace(photo(0), faces=faces)])
-    chart = page.html.split('role="img"')[1].split("</svg>")[0]
-    (line,) = re.findall(r'class="threshold"[^>]*?y1="([\d.]+)"', chart)
-    below = [float(y) for y in re.findall(r'<circle class="unknown"[^>]*cy="([\d.]+)"', chart)]
-    above = [float(y) for y in re.findall(r'<polygon class="known" points="[\d.]+,([\d.]+)', chart)]
+    chart = read(page.html.split('role="img"')[1].partition(">")[2].split("</svg>")[0])
+    (line,) = (float(a["y1"]) for a in chart.all("line", **{"class": "threshold"}))
+    below = [float(a["cy"]) for a in chart.all("circle", **{"class": "unknown"})]
+    (above,) = (a["d"] for a in chart.all("path", **{"class": "known"}))
     assert len(below) == 2
-    assert len(above) == 1
-    assert above[0] < float(line) < min(below)  # SVG counts downwards
+    assert float(re.match(r"M[\d.]+ ([\d.]+)", above)[1]) < line < min(below)  # SVG: downwards
 
 
 def test_a_face_that_is_not_found_again_is_said_to_be_lost():
@@ -397,7 +361,7 @@ def test_of_150_photos_the_first_100_are_shown_and_the_page_says_so():
 
 def test_thousands_of_faces_leave_the_charts_light():
     page = made([photo(0, faces=1)] * 1000)
-    assert page.html.count('<circle class="before"') == 3 * 300 + 1  # and the legend's
+    assert len(page.all("circle", **{"class": "before"})) == 3 * 300 + 1  # and the legend's
     assert "Drawn: 300 of the 1,000 faces." in page.text
 
 
@@ -464,6 +428,26 @@ def test_pictures_of_another_kind_are_refused():
         report.face_pictures(
             np.zeros((9, 9, 3), np.uint8), np.zeros((9, 8, 3), np.uint8), (0, 0, 5, 5)
         )
+
+
+# The summary that the command prints
+
+
+def test_the_summary_says_what_is_held_out_only_where_something_is(capsys):
+    some = results([photo(0)])
+    none = [dataclasses.replace(r, held_out=False) for r in some.recognisers]
+    summarise(some, Console())
+    said = capsys.readouterr().out
+    assert "dlib*" in said and "* held out" in said
+    summarise(dataclasses.replace(some, recognisers=tuple(none)), Console())
+    said = capsys.readouterr().out
+    assert "dlib" in said and "held out" not in said and "*" not in said
+
+
+def test_the_summary_names_what_was_left_out_as_it_is_called(capsys):
+    name = "trip[old]/[red]a[/red] :smile:.jpg"
+    summarise(results([], [report.NotProtected(name, "no face [0] found")]), Console())
+    assert capsys.readouterr().out == f"not protected (1):\n  {name}: no face [0] found\n"
 
 
 # Numbers in words

@@ -5,9 +5,9 @@ import importlib
 import sys
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from tipim_jax.console import Console
 from tipim_jax.networks import Network, get, names
 from tipim_jax.networks.origin import Download
 from weights_convert import ConversionError, convert, home, is_cached
@@ -39,6 +39,7 @@ ahead of time.
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 for an error, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    errors = Console(stderr=True)
     try:
         if arguments[:1] == ["list"] and len(arguments) == 1:
             _list()
@@ -47,10 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _run(*arguments)
         return _convert(arguments)
     except (ConversionError, InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        errors.error(error)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what is converted stays, run the command again to go on", file=sys.stderr)
+        errors.print("stopped; what is converted stays, run the command again to go on")
         return 130
 
 
@@ -102,7 +103,7 @@ def _list() -> None:
             f"{network.embedding_size}, {height}×{width}\n{_weights(network)}\n{_cached(network)}",
             f"{network.loss}\n{network.licence}{accept}\n{origin}",
         )
-    Console(highlight=False).print(table)
+    Console().print(table, soft_wrap=False)
 
 
 def _weights(network: Network) -> str:

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
-from rich.console import Console
 
+from tipim_jax.console import Console
 from weights_convert.errors import ConversionError
 
 try:

@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from rich.console import Console
 
+from tipim_jax.console import Console
 from tipim_jax.networks import Network, get
 from weights_convert import checkpoint, licences, own
 from weights_convert.cache import copy, sha256
@@ -138,7 +138,7 @@ def _progress(network: Network, step: str) -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True).print(line)
 
 
 def read_variables(network: Network, file: Path) -> dict[str, Any]:

@@ -5,11 +5,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from tipim_jax.attack.settings import Attack, parse
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.runtime import configure
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _protect(parse(arguments), arguments, errors)
     except SettingsError as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
     except KeyboardInterrupt:  # while looking for faces or measuring
         errors.print("stopped: photos that were written stay; the same command goes on from there")
@@ -43,15 +43,16 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
         results = run(settings, command, errors, share)
     except (PhotoError, weights_convert.ConversionError) as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
     except Stopped as stopped:
-        errors.print(str(stopped), highlight=False)
+        errors.print(str(stopped))
         return 130
     if results is None:  # the first of the processes says it
         return 0
-    summarise(results, Console())
-    print(f"{settings.output / 'report.html'}")
+    console = Console()
+    summarise(results, console)
+    console.print(str(settings.output / "report.html"))
     return int(any(missed.reason != NO_FACE for missed in results.not_protected))
 
 
@@ -71,11 +72,12 @@ def summarise(results: "Results", console: Console) -> None:
         )
     if results.photos:
         console.print(table)
-        console.print("* held out: the masks were made without it")
+        if any(recogniser.held_out for recogniser in results.recognisers):
+            console.print("* held out: the masks were made without it")
     if results.not_protected:
         console.print(f"not protected ({len(results.not_protected)}):")
         for missed in results.not_protected:
-            console.print(f"  {missed.input}: {missed.reason}", highlight=False, markup=False)
+            console.print(f"  {missed.input}: {missed.reason}")
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from rich.console import Console
 
 from tipim_jax.attack.scan import AlignedFace, ScannedPhoto
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import bundled as people
 from tipim_jax.identification import agreement, group_people
 from tipim_jax.photos import PhotoFile, find_photos
@@ -106,7 +106,7 @@ def portraits(
     names, photos = [], []
     for (name, _), photo in zip(files, scanned, strict=True):
         if isinstance(photo, NotProtected):
-            console.print(f"left out of {origin}: {photo.input}: {photo.reason}", markup=False)
+            console.print(f"left out of {origin}: {photo.input}: {photo.reason}")
         else:
             names.append(name)
             photos.append(photo)

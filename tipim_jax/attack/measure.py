@@ -20,7 +20,6 @@ from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.networks import Network
 from tipim_jax.photos import FaceDetector, PhotoError
 from tipim_jax.progress import Bars
-from tipim_jax.report.faces import MOST_PHOTOS
 
 _PACKAGES = ("tipim-jax", "jax", "jaxlib", "flax", "optax", "dm-pix", "opencv-python-headless")
 _FAR = 1e-3  # false accept rate at which a network without a threshold accepts
@@ -64,7 +63,8 @@ def measure(
     for photo in photos:
         target = outputs[photo.file.source]
         try:
-            again = read_back(photo, target, detector, with_pictures=len(saved) < MOST_PHOTOS)
+            shown = len(saved) < report.MOST_PHOTOS
+            again = read_back(photo, target, detector, with_pictures=shown)
         except PhotoError as error:  # moved or deleted meanwhile
             failed.append(report.NotProtected(str(photo.file.relative), str(error)))
         else:

@@ -5,15 +5,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits
 from tipim_jax.attack.measure import measure, results
 from tipim_jax.attack.scan import scan, scanned_again
 from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import bundled
-from tipim_jax.engine import Journal, Outcome, Protector, Share, protect_files
+from tipim_jax.engine import Journal, Outcome, Protector, Share, clear_partial, protect_files
 from tipim_jax.engine.threads import threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.photos import PhotoFile, find_photos, output_paths, read_photo, write_whole
@@ -43,6 +42,8 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
     began = time.perf_counter()
     files = _input_files(settings)
     _make_output(settings.output)
+    if share.count == 1:
+        clear_partial(settings.output)
     protector = Protector(
         settings.method,
         surrogates=settings.surrogates,
@@ -52,7 +53,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
         dtype=settings.dtype,
     )
     for photo, reason in protector.targets.left_out:
-        console.print(f"left out of the targets: {photo}: {reason}", markup=False)
+        console.print(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, share, bars)
         if share.index > 0:

@@ -60,4 +60,4 @@ def load_strangers(
 
 
 def _say(bars: Bars, line: str) -> None:
-    bars.console.print(line, markup=False, highlight=False)
+    bars.console.print(line)

@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Console
 
 import weights_convert
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.evaluate.aligner import Aligner
 from tipim_jax.evaluate.pairs import Pairs, align_faces, align_pairs
 from tipim_jax.evaluate.posted import Posted, conditions
@@ -49,7 +49,7 @@ def run(settings: Evaluate, console: Console) -> tuple[Pairs, list[Row], list[tu
             targets, none = align_faces(settings.targets, "--targets", aligner, bar("targets"))
             left_out |= none
         for name, reason in list(left_out.items())[:SHOWN]:
-            console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
+            console.print(f"left out: {name}: {reason}")
         if len(left_out) > SHOWN:
             console.print(f"left out: {len(left_out) - SHOWN} more")
         strangers = None

@@ -19,7 +19,7 @@ from tipim_jax.networks.lightcnn import LightCNN
 from tipim_jax.networks.mobilefacenet import MobileFaceNet
 from tipim_jax.networks.network import Network
 from tipim_jax.networks.nn4 import NN4Small2
-from tipim_jax.networks.preprocess import normalise, view
+from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.networks.sface import SFace
 from tipim_jax.networks.sphere import SphereNet
 from tipim_jax.networks.window import CROP_SIZE
@@ -85,7 +85,7 @@ def embed(
 # trace Flax's modules once, which takes a second.
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _embed(network, region, dtype, variables, images):
-    seen = view(images, region, network.input_size)
+    seen = region_resized(images, region, network.input_size)
     inputs = normalise(seen, network.channel_order, network.mean, network.std)
     return module(network, dtype).apply(variables, inputs).astype(jnp.float32)
 

@@ -1,9 +1,7 @@
 """What a run measured, as a data structure, as JSON and as one self-contained HTML page."""
 
-from tipim_jax.report.document import document
-from tipim_jax.report.html import report
-from tipim_jax.report.markup import element
-from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture
+from tipim_jax.report.page import MOST_PHOTOS, render, report
+from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture, png_picture
 from tipim_jax.report.results import (
     Face,
     Gallery,
@@ -21,6 +19,7 @@ from tipim_jax.report.results import (
 )
 
 __all__ = [
+    "MOST_PHOTOS",
     "Face",
     "FacePictures",
     "Gallery",
@@ -34,11 +33,11 @@ __all__ = [
     "Scores",
     "Standing",
     "Targets",
-    "document",
-    "element",
     "face_pictures",
     "finite_or_none",
     "picture",
+    "png_picture",
     "rates",
+    "render",
     "report",
 ]

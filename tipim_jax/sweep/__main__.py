@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.runtime import configure
 from tipim_jax.sweep.settings import Overrides, read_sweep
 
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _sweep(_parse(arguments), errors)
     except (SettingsError, OSError) as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
     except KeyboardInterrupt:
         errors.print("stopped: what is done stays; the same command goes on from there")
@@ -123,11 +123,12 @@ def _sweep(command: Command, errors: Console) -> int:
             trial = dataclasses.replace(trial, approximate=command.approximate_search)
             found = run(sweep, trial, output, bars)
     except weights_convert.ConversionError as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
     if share.index == 0:
-        print(write_outcome(sweep, trial, found, output, time.perf_counter() - began))
-        print(output / "index.html")
+        console = Console()
+        console.print(write_outcome(sweep, trial, found, output, time.perf_counter() - began))
+        console.print(str(output / "index.html"))
     return 0
 
 

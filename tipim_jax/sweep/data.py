@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import AlignedFaces, FaceSet, Protocol, Roles, paper, people, reproduction
 from tipim_jax.datasets.distractor_photos import load_strangers
 from tipim_jax.datasets.lfw import LfwError, LfwPhoto
@@ -86,7 +86,7 @@ def _aligned(
     )
     found = list(batches)
     for photo, reason in batches.left_out.items():
-        Console(stderr=True).print(f"left out of the {part}: {photo}: {reason}", markup=False)
+        Console(stderr=True).print(f"left out of the {part}: {photo}: {reason}")
     names = [photo for batch in found for photo in batch.photos]
     if not names:
         raise SettingsError(f"{faces.origin}: no face was found in any of the {part}")

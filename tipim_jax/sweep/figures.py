@@ -1,6 +1,7 @@
 """Figures of a sweep, drawn with matplotlib: each as PNG and SVG."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,33 +14,43 @@ _CURVES = ("rank1_t", "rank5_t", "rank1_ut", "rank5_ut")
 _QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD"}
 
 
-def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """Writes every figure that the rows give, and returns the PNGs in order.
+def draw(rows: Sequence[Row], folder: Path) -> dict[Path, str]:
+    """Writes every figure that the rows give; returns the PNGs in order, each with what it shows.
 
     For each surrogate and method that was run at several γ: Rank-N-T and Rank-N-UT by each
     recogniser, and the quality, against γ. For every γ, a matrix of surrogates and recognisers.
     And the CMC curves at the smallest γ, beside those of unprotected faces.
     """
-    return [save(make(), folder, name) for name, make in _figures(rows)]
+    figures = enumerate(_figures(rows), start=1)
+    return {
+        save(make(), folder, f"{number:02d}-{name}"): shows
+        for number, (name, shows, make) in figures
+    }
 
 
-def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, Callable]]:
+def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, str, Callable]]:
+    """The name of each figure, what it shows, and what draws it."""
     protected = [row for row in rows if not is_clean(row)]
     gammas = sorted({row.about["gamma"] for row in protected})
-    number = 0
     for gamma in gammas:
         chosen = [row for row in protected if row.about["gamma"] == gamma]
         if len(chosen) > 1:
             for names in (("rank1_t", "rank5_t"), ("rank1_ut", "rank5_ut")):
-                number += 1
-                yield f"{number:02d}-matrix", lambda c=chosen, n=names, g=gamma: _matrix(c, n, g)
+                shows = f"{_titles(names)} of every cell by every recogniser, γ = {gamma:g}"
+                yield "matrix", shows, partial(_matrix, chosen, names, gamma)
     for curve in _curves(protected):
-        for draw_curve in (_against_gamma, _quality_against_gamma):
-            number += 1
-            yield f"{number:02d}-gamma", lambda d=draw_curve, c=curve: d(c)
+        of = label(curve[0])
+        yield "gamma", f"Rank-N-T and Rank-N-UT against γ: {of}", partial(_against_gamma, curve)
+        shows = f"{', '.join(_QUALITY.values())} against γ: {of}"
+        yield "gamma", shows, partial(_quality_against_gamma, curve)
     if gammas:
         chosen = [row for row in rows if is_clean(row) or row.about["gamma"] == gammas[0]]
-        yield f"{number + 1:02d}-cmc", lambda: _cmc(chosen)
+        shows = f"Share of probes whose identity is among the N nearest, γ = {gammas[0]:g}"
+        yield "cmc", shows, partial(_cmc, chosen)
+
+
+def _titles(names: Sequence[str]) -> str:
+    return " / ".join(FIGURES[name] for name in names)
 
 
 def _curves(rows: Sequence[Row]) -> list[list[Row]]:
@@ -98,7 +109,7 @@ def _matrix(rows: Sequence[Row], names: tuple[str, str], gamma: float):
     figure, axis = pyplot.subplots(figsize=size, layout="constrained")
     heat_map(axis, values, texts, recognisers)
     axis.set_yticks(range(len(rows)), [label(row) for row in rows])
-    axis.set_title(f"{FIGURES[names[0]]} / {FIGURES[names[1]]}, γ = {gamma:g}")
+    axis.set_title(f"{_titles(names)}, γ = {gamma:g}")
     return figure
 
 

@@ -6,8 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from rich.console import Console
-
+from tipim_jax.console import Console
 from tipim_jax.networks.origin import WheelMember
 from weights_convert.errors import ConversionError
 from weights_convert.origins import envelope

@@ -42,7 +42,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Windows:
+class SlidingWindows:
     """Windows over a map with padded edges.
 
     Windows that leave pixels out between them (`stride` above `size`) are a ValueError.

@@ -9,7 +9,7 @@ import pytest
 
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 
 def random(*shape):
@@ -60,6 +60,24 @@ def test_rectangular_convolution_is_the_one_of_xla(height, width, features, size
     )
 
 
+def test_dense_convolution_is_left_to_xla_where_the_platform_is_no_cpu(monkeypatch):
+    x, kernel = random(2, 9, 9, 3), random(3, 3, 3, 4)
+
+    def gradient():
+        """Its program and its value; a function of its own each time, as JAX keeps traces."""
+        compute = jax.grad(lambda x: dense_conv(x, kernel, 2, 1).sum())
+        return str(jax.make_jaxpr(compute)(x)), compute(x)
+
+    by_hand, expected = gradient()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    xlas_own, found = gradient()
+    dilated = "lhs_dilation=(2, 2)"  # as XLA does it
+    assert dilated not in by_hand
+    assert dilated in xlas_own
+    assert "custom_vjp" not in xlas_own
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 11)])
 @pytest.mark.parametrize(("size", "stride", "padding"), [(3, 2, 1), (3, 1, 1), (2, 2, 1)])
 def test_padding_is_never_the_maximum(height, width, size, stride, padding):
@@ -69,10 +87,10 @@ def test_padding_is_never_the_maximum(height, width, size, stride, padding):
         return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, edges)
 
     below_zero = random(2, height, width, 4) - 10
-    windows = Windows(size, stride, padding)
+    windows = SlidingWindows(size, stride, padding)
     assert_same_function(lambda x: max_pool(x, windows), reference, below_zero)
 
 
 def test_windows_with_gaps_between_them_are_refused():
     with pytest.raises(ValueError, match=r"stride 2 is not between 1 and the size \(1, 3\)"):
-        Windows((1, 3), 2, 0)
+        SlidingWindows((1, 3), 2, 0)
