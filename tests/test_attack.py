@@ -13,7 +13,6 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from tipim_jax.attack.batches import even_batch
 from tipim_jax.attack.scan import aligned_faces
 
 from tipim_jax import networks

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from tipim_jax.datasets import bundled as people
-from tipim_jax.evaluate.outcome import summary, write_posting
 from tipim_jax.evaluate.finding import CentralFace
+from tipim_jax.evaluate.outcome import summary, write_posting
 from tipim_jax.evaluate.posted import OTHER_DETECTOR, Condition, conditions
 from tipim_jax.identification import FIGURES, Estimate, Recognition
 from tipim_jax.photos import central_face, read_photo
@@ -34,7 +34,9 @@ def test_a_face_that_is_lost_is_taken_to_be_where_it_was(detector):
     place = central_face(detector.detect(PERSON), PERSON)
     before = CentralFace(detector).show(PERSON, place).crop.astype(float)
     for scale in (1.0, 0.5):
-        shown = Condition("", Posting(scale=scale), CentralFace(Blind())).post(PERSON, PERSON, place)
+        shown = Condition("", Posting(scale=scale), CentralFace(Blind())).post(
+            PERSON, PERSON, place
+        )
         assert shown.lost_clean and shown.lost
         np.testing.assert_array_equal(shown.clean.crop, shown.protected.crop)
         away = np.abs(shown.clean.crop - before)
@@ -58,9 +60,7 @@ def test_posted_crops_are_crops_again():
 def row(shares, **about):
     """Shares by recogniser, the first of which is a white box."""
     recognisers = {
-        name: Recognition(
-            number > 0, dict.fromkeys(FIGURES, Estimate(share, share, share)), {}, ()
-        )
+        name: Recognition(number > 0, dict.fromkeys(FIGURES, Estimate(share, share, share)), {}, ())
         for number, (name, share) in enumerate(shares.items())
     }
     return Measurement(about, 4, {}, recognisers)

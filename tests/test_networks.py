@@ -88,8 +88,18 @@ def test_dlib_embeds_its_own_chips_as_dlib_does(golden):
     )
     ours = jax.jit(network.module().apply)(weights_convert.load("dlib"), chips)
     assert_same_embeddings(ours, golden["dlib"])
+    assert_same_embeddings(embedder("dlib")(golden["chips"].astype(np.float32)), golden["dlib"])
     # dlib's own threshold is a distance of 0.6 of embeddings that are not normalised.
     np.testing.assert_allclose(ours, golden["dlib"], atol=1e-4)
+
+
+def test_of_crops_the_windows_region_is_taken_and_images_of_the_input_size_as_they_are(golden):
+    network = networks.get("nn4-small2")
+    crops = golden["crops"][:3].astype(np.float32)
+    seen = region_resized(jnp.asarray(crops), network.window.region, network.input_size)
+    assert_same_embeddings(embed("nn4-small2", seen), embed("nn4-small2", crops))
+    with pytest.raises(ValueError, match=r"nn4-small2 takes crops of \(112, 112\) or \(96, 96\)"):
+        network.embed(weights_convert.load("nn4-small2"), np.zeros((1, 100, 100, 3), np.float32))
 
 
 def gradient(name, crops, cotangents):

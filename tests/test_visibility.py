@@ -7,6 +7,7 @@ from scipy.ndimage import correlate1d
 
 from tipim_jax import identification
 
+
 def test_embeddings_are_normalised_to_length_one_and_zeros_stay_zeros():
     unit = identification.normalise(jnp.array([[3.0, 4.0], [0.0, 0.0], [1e-9, 0.0]]))
     np.testing.assert_allclose(unit, [[0.6, 0.8], [0, 0], [1, 0]], atol=1e-7)

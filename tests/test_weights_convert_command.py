@@ -11,12 +11,11 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from tipim_jax.attack.scan import aligned_faces
 
 from tipim_jax import identification as evaluation
 from tipim_jax.datasets import bundled as people
 from tipim_jax.networks import get, names
-from tipim_jax.photos import read_photo
+from tipim_jax.photos import crop, look, read_photo
 from weights_convert import load, obtain
 from weights_convert.__main__ import main
 
@@ -318,7 +317,8 @@ def test_verify_measures_what_a_list_of_pairs_shows(lfw, detector, tmp_path, cap
     for person in PEOPLE:
         for number in (1, 2, 3):
             photo = read_photo(lfw / person / f"{person}_{number:04d}.jpg")
-            crops[person, number] = aligned_faces(photo.pixels, detector)[0].crop
+            face = detector.detect(photo.pixels)[0]
+            crops[person, number] = crop(photo.pixels, face.matrix)
     raw = jax.jit(get("mobileface").embed)(load("mobileface"), np.stack(list(crops.values())))
     unit = dict(zip(crops, np.asarray(evaluation.normalise(raw), np.float64), strict=True))
     cosines = np.array([unit[a, i] @ unit[b, j] for a, i, b, j in pairs])
@@ -356,6 +356,31 @@ def test_verify_compares_every_photo_in_an_archive_for_several_networks(
     assert "sface" in said
     assert "lightcnn" in said
     assert "accuracy" not in said
+
+
+def test_verify_shows_each_network_what_its_own_window_shows(lfw, detector, capsys, monkeypatch):
+    seen = {}
+
+    def embedder(network, _):
+        def embed(images):
+            seen.setdefault(network.name, []).extend(images)
+            return np.random.default_rng(0).normal(size=(len(images), 8))
+
+        return embed
+
+    monkeypatch.setattr("tipim_jax.evaluate.verify.variables", lambda *_: None)
+    monkeypatch.setattr("tipim_jax.evaluate.verify.embedder", embedder)
+    networks = ("mobileface", "dlib", "facenet", "cosface")
+    assert main(["verify", *networks, "--all-pairs", "--lfw", str(lfw)]) == 0
+    photos = [photo for photo in sorted(lfw.rglob("Person*.jpg"))]
+    for name in networks:
+        network = get(name)
+        assert len(seen[name]) == 24
+        for photo, shown in list(zip(photos, seen[name], strict=True))[::7]:
+            pixels = read_photo(photo).pixels
+            (face,) = detector.detect(pixels)
+            expected = look(pixels, face, network.window, network.input_size)
+            np.testing.assert_array_equal(shown, expected)
 
 
 def test_verify_table_fits_into_80_columns_whatever_the_name(lfw, tmp_path, capsys, colours):

@@ -12,14 +12,16 @@ from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.datasets import bundled
-from tipim_jax.datasets.portraits import FaceFinder, find_portraits
+from tipim_jax.datasets.crops import CropCache
+from tipim_jax.datasets.portraits import find_portraits
 from tipim_jax.engine import Journal, Outcome, Protector, Share, clear_partial, protect_files
 from tipim_jax.engine.protector import FINDERS
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification import Recogniser
-from tipim_jax.photos import PhotoFile, find_photos, output_paths, read_photo, write_whole
+from tipim_jax.photos import YUNET, PhotoFile, find_photos, output_paths, read_photo, write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.report import NotProtected, Results, Targets, picture, report
+from weights_convert import home, obtain
 
 
 def run(settings: Attack, command: str, console: Console, share: Share) -> Results | None:
@@ -109,12 +111,12 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
         name: protector.surrogates.get(name) or Recogniser.load(name)
         for name in settings.recognisers
     }
-    finder = FaceFinder(protector.detector)
+    kept = CropCache(home() / "crops", obtain(YUNET))
     origin, named = gallery_files(settings.gallery)
     with threads(FINDERS) as pool:
         gallery, left_out = find_portraits(
             named,
-            finder,
+            kept,
             "largest",
             each=lambda find, some: ahead(find, some, pool, len(some)),
             progress=bars.add("gallery", len(named), "photos"),
@@ -124,7 +126,7 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
     named = zip(protector.targets.names, map(bundled_file, protector.targets.photos), strict=True)
-    targets, _ = find_portraits([*named], finder, "largest")
+    targets, _ = find_portraits([*named], kept, "largest")
     photos = [
         ProtectedPhoto(
             file,

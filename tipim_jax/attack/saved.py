@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tipim_jax.identification import PhotoFace, greatest_difference, psnr, ssim
-from tipim_jax.photos import Face, FaceDetector, PhotoFile, crop, read_photo, similarity
+from tipim_jax.photos import Face, FaceDetector, PhotoFile, read_photo
 from tipim_jax.report import FacePictures, face_pictures, finite_or_none
 
 
@@ -85,8 +85,7 @@ def read_back(
 
 
 def _crops(face: Face, *photos):
-    matrix = similarity(face.landmarks)
-    return [np.rint(crop(pixels, matrix)).astype(np.uint8)[None] for pixels in photos]
+    return [PhotoFace(pixels, face).crop[None] for pixels in photos]
 
 
 def _same_face(face: Face, candidates: Sequence[Face]) -> Face | None:

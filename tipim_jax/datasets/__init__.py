@@ -6,16 +6,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "crops": ["AlignedFace"],
+        "crops": ["AlignedFace", "CropCache", "ReadyCrops"],
         "face_set": ["FaceSet", "PhotoFolder"],
         "names": ["person", "stated_person"],
-        "portraits": [
-            "FaceFinder",
-            "FoundFaces",
-            "ReadyFinder",
-            "face_of_crop",
-            "find_portraits",
-        ],
+        "portraits": ["find_portraits"],
         "protocol": ["Protocol", "ProtocolError", "Roles", "paper", "people", "reproduction"],
         "strangers": ["NewFaces", "face_key"],
         "stream": ["AlignedFaces", "FaceBatch"],

@@ -36,7 +36,6 @@ from tipim_jax.photos import (
     PhotoError,
     add_masks,
     region,
-    similarity,
 )
 from tipim_jax.runtime import configure, cores
 from weights_convert import obtain
@@ -171,7 +170,7 @@ class Protector:
             pixels=None if digest else pixels,
             digest=digest,
             faces=faces,
-            regions=tuple(region(pixels, similarity(face.landmarks)) for face in faces),
+            regions=tuple(region(pixels, face.matrix) for face in faces),
         )
 
     def find_or_fault(self, picture: Picture) -> FoundPhoto:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import bundled
-from tipim_jax.photos import FaceDetector, PhotoError, crop, find_photos, read_photo, similarity
+from tipim_jax.photos import FaceDetector, PhotoError, crop, find_photos, read_photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def load_targets(folder: Path | None, detector: FaceDetector) -> Targets:
             left_out.append((path, str(error)))
             continue
         if faces:
-            found[name] = path, crop(pixels, similarity(faces[0].landmarks))
+            found[name] = path, crop(pixels, faces[0].matrix)
         else:
             left_out.append((path, "no face found"))
     if not found:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from tipim_jax.datasets import face_of_crop
+from tipim_jax.datasets.crops import ready
 from tipim_jax.identification import CropFace, PhotoFace, Shown
 from tipim_jax.photos import Face, FaceDetector, central_face
 from tipim_jax.photos.onet import OnetDetector
@@ -28,7 +28,7 @@ class CentralFace:
           PhotoError: what should be a crop is of another size.
         """
         if self.detector is None:
-            return face_of_crop(pixels)
+            return ready(pixels).face
         found = self.detector.detect(pixels)
         return central_face(found, pixels) if found else None
 

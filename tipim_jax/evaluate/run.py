@@ -3,10 +3,9 @@
 from collections.abc import Container
 from pathlib import Path
 
-import weights_convert
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
-from tipim_jax.datasets import FaceFinder, ReadyFinder, face_key, find_portraits, person
+from tipim_jax.datasets import CropCache, ReadyCrops, face_key, find_portraits, person
 from tipim_jax.evaluate.finding import CentralFace
 from tipim_jax.evaluate.pairs import EmbeddedPairs, content, pair_photos, photos, show_pairs
 from tipim_jax.evaluate.posted import conditions
@@ -23,6 +22,7 @@ from tipim_jax.photos import YUNET, FaceDetector, write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.report import Measurement
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
+from weights_convert import home, obtain
 
 SHOWN = 20  # photos that are left out
 
@@ -39,15 +39,15 @@ def run(
     Raises:
       SettingsError, ConversionError, OSError: nothing can be done at all.
     """
-    detector = None if settings.aligned else FaceDetector(weights_convert.obtain(YUNET))
+    detector = None if settings.aligned else FaceDetector(obtain(YUNET))
     finder = CentralFace(detector)
     with Bars(console) as bars:
         pairs = pair_photos(settings.protected, settings.clean)
         skip = {content(pair.clean) for pair in pairs if pair.clean}
-        gallery, left_out = _people(settings.gallery, "--gallery", detector, bars, skip)
+        gallery, left_out = _people(settings.gallery, "--gallery", settings.aligned, bars, skip)
         targets = PhotoFaces.none()
         if settings.targets:
-            targets, none = _people(settings.targets, "--targets", detector, bars)
+            targets, none = _people(settings.targets, "--targets", settings.aligned, bars)
             left_out |= none
         for name, reason in list(left_out.items())[:SHOWN]:
             console.print(f"left out: {name}: {reason}")
@@ -119,11 +119,12 @@ def run(
 
 
 def _people(
-    folder: Path, flag: str, detector: FaceDetector | None, bars: Bars, skip: Container[str] = ()
+    folder: Path, flag: str, aligned: bool, bars: Bars, skip: Container[str] = ()
 ) -> tuple[PhotoFaces, dict[str, str]]:
     """One face of each photo of known people, and the photos that are left out, with the reason.
 
     Args:
+      aligned: the photos are canonical crops already.
       skip: hashes of photos that are passed over.
 
     Raises:
@@ -132,9 +133,9 @@ def _people(
     files = photos(folder, flag)
     clean = [file for file in files if content(file) in skip]
     named = [(person(file), file) for file in files if file not in clean]
-    finder = FaceFinder(detector) if detector else ReadyFinder()
+    kept = ReadyCrops() if aligned else CropCache(home() / "crops", obtain(YUNET))
     advance = bars.add(flag.removeprefix("--"), len(named), "photos")
-    faces, left_out = find_portraits(named, finder, "central", progress=advance)
+    faces, left_out = find_portraits(named, kept, "central", progress=advance)
     reason = "is one of the clean photos, which would be found by itself"
     left_out |= {str(file.relative): reason for file in clean}
     if not len(faces):

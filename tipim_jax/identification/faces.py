@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.networks import Network
-from tipim_jax.photos import Face, PhotoError, crop, decode_photo, similarity
+from tipim_jax.photos import Face, PhotoError, crop, decode_photo, look
 
 
 class Shown(Protocol):
@@ -49,10 +49,10 @@ class PhotoFace:
 
     @property
     def crop(self) -> UInt8[np.ndarray, "112 112 3"]:
-        return np.rint(crop(self.pixels, similarity(self.face.landmarks))).astype(np.uint8)
+        return np.rint(crop(self.pixels, self.face.matrix)).astype(np.uint8)
 
     def to(self, network: Network) -> Float[np.ndarray, "height width 3"]:
-        return crop(self.pixels, similarity(self.face.landmarks))
+        return look(self.pixels, self.face, network.window, network.input_size)
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,7 @@ def _filled(face, window, size):
 def _plane(face: Face, window: Window):
     """The similarity from the photo to a plane, and two corners of the rectangle that is seen."""
     if isinstance(window, FivePoints):
-        return similarity(face.landmarks), *_corners(window.region)
+        return face.matrix, *_corners(window.region)
     if isinstance(window, Chips):
         template = (_CHIP_TEMPLATE + window.padding) / (1 + 2 * window.padding)
         return similarity(face.landmarks, template), np.zeros(2), np.ones(2)
@@ -87,10 +87,9 @@ def _detected(face: Face, place: Region | None):
     """Centre and sides, as (x, y), of a detector's box in the photo."""
     if place is None:
         return face.box[:2] + face.box[2:] / 2 - 0.5, face.box[2:]
-    crop = similarity(face.landmarks)
     low, high = _corners(place)
-    centre = np.linalg.solve(crop[:, :2], (low + high) / 2 - crop[:, 2])
-    return centre, (high - low) / hypot(*crop[:, 0])
+    linear, shift = face.matrix[:, :2], face.matrix[:, 2]
+    return np.linalg.solve(linear, (low + high) / 2 - shift), (high - low) / hypot(*linear[:, 0])
 
 
 def _corners(region: Region):
