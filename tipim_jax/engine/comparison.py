@@ -44,10 +44,8 @@ def compare(first: Picture, second: Picture, recogniser: str = "sface") -> Compa
     threshold = loaded.network.threshold
     if threshold is None:
         raise ValueError(f"{recogniser} has no threshold; expected a network that has one")
-    faces = np.stack(
-        [_largest_face(which, one) for which, one in (("first", first), ("second", second))]
-    )
-    embeddings = loaded(faces)
+    seen = [_seen("first", first, loaded.network), _seen("second", second, loaded.network)]
+    embeddings = loaded(np.stack(seen))
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     cosine = float(unit[0] @ unit[1])
     return Comparison(cosine, threshold, cosine > threshold)
