@@ -26,10 +26,12 @@ LFW = Path(__file__).parents[2] / "shared" / "lfw" / "lfw.tgz"
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache; gives its files whenever it is called."""
+    """An empty cache; gives its files, without the locks, whenever it is called."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("TIPIM_JAX_HOME", str(folder))
-    return lambda: sorted(path for path in folder.rglob("*") if path.is_file())
+    return lambda: sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.parent.name != "locks"
+    )
 
 
 @pytest.fixture

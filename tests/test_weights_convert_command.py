@@ -1,4 +1,4 @@
-"""`python -m weights_convert list`, `embed` and `verify`, as people use and misuse them."""
+"""`python -m weights_convert`: `list`, `export`, `embed` and `verify`, as people (mis)use them."""
 
 import io
 import itertools
@@ -68,6 +68,7 @@ def no_weights(monkeypatch):
 
     monkeypatch.setattr("tipim_jax.evaluate.embed.variables", fail)
     monkeypatch.setattr("tipim_jax.evaluate.verify.variables", fail)
+    monkeypatch.setattr("weights_convert.export.variables", fail)
 
 
 @pytest.fixture
@@ -111,6 +112,9 @@ def test_list_has_every_network_and_fits_into_80_columns(capsys):
         (["list", "mobileface"], "`list` goes alone"),
         (["nobody"], "no network is called 'nobody'; known are mobileface"),
         (["mobileface", "dlib", "--from", "file"], "the name of one network"),
+        (["export", "nobody", "--output", "b.safetensors"], "'nobody'; known are"),
+        (["export", "mobileface"], "required: --output"),
+        (["export", "mobileface", "sface", "--output", "b"], "unrecognized"),
         (["embed", "nobody", "--inputs", "a.npy", "--output", "b.npy"], "'nobody'; known are"),
         (["embed", "mobileface", "--inputs", "a.npy"], "required: --output"),
         (["embed", "mobileface", "sface", "--inputs", "a", "--output", "b"], "unrecognized"),
@@ -136,6 +140,7 @@ def test_wrong_usage_has_exit_status_2(arguments, said, capsys):
     [
         [],
         ["--from", "w600k.onnx"],
+        ["export", "--output", "b.safetensors"],
         ["embed", "--inputs", "a.npy", "--output", "b.npy"],
         ["verify", "--all-pairs", "--lfw", "."],
     ],
@@ -144,13 +149,13 @@ def test_weights_of_limited_use_are_obtained_by_nobody_unawares(
     arguments, tmp_path, monkeypatch, capsys, no_weights
 ):
     monkeypatch.setenv("TIPIM_JAX_HOME", str(tmp_path))
-    command = arguments[:1] if arguments[:1] in (["embed"], ["verify"]) else []
+    command = [word for word in arguments[:1] if not word.startswith("--")]
     assert main([*command, "w600k", *arguments[len(command) :]]) == 1
     assert_error(capsys, f"w600k .*{re.escape(get('w600k').licence)}.*add --accept-licence")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("command", [[], ["embed"], ["verify"]])
+@pytest.mark.parametrize("command", [[], ["export"], ["embed"], ["verify"]])
 def test_help_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])
@@ -158,6 +163,14 @@ def test_help_shows_an_example(command, capsys):
     said = capsys.readouterr().out
     assert f"  python -m weights_convert {' '.join(command)}" in said
     assert "--accept-licence" in said
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    for command in ("list", "NAME", "export", "embed", "verify"):
+        assert command in said
 
 
 # embed

@@ -32,7 +32,9 @@ def cache(tmp_path, monkeypatch):
     """An empty cache; gives its files, without the locks, whenever it is called."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("TIPIM_JAX_HOME", str(folder))
-    return lambda: sorted(p for p in folder.rglob("*") if p.is_file() and p.name != ".lock")
+    return lambda: sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.parent.name != "locks"
+    )
 
 
 # Wheels
