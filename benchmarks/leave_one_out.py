@@ -26,16 +26,26 @@ from benchmarks import machine, table
 from tipim_jax.console import Console
 from tipim_jax.engine.defaults import SURROGATES as DEFAULT_SURROGATES
 from tipim_jax.evaluate.posted import restored
-from tipim_jax.identification import FIGURES, Faces, Trial, interval, psnr, ssim
-from tipim_jax.identification.recogniser import Recogniser
+from tipim_jax.identification import (
+    FIGURES,
+    CropFace,
+    CropFaces,
+    Experiment,
+    Judge,
+    Recogniser,
+    embed,
+    mean,
+    psnr,
+    ssim,
+)
 from tipim_jax.method import Surrogate, TipIm
 from tipim_jax.photos.posting import Posting
 from tipim_jax.progress import Bars
 from tipim_jax.runtime import configure
-from tipim_jax.sweep.data import load_trial
+from tipim_jax.sweep.data import load_experiment
 from tipim_jax.sweep.places import Places
 from tipim_jax.sweep.protect import protect_cells
-from tipim_jax.sweep.run import Judges, protected_crops
+from tipim_jax.sweep.run import faces_bar, protected_crops
 from tipim_jax.sweep.settings import Cell, Sweep
 
 SINGLE = ("mobileface",)
@@ -104,45 +114,48 @@ def main() -> None:
     places = list(itertools.product(options.method or METHODS, epsilons))
     options.output.mkdir(parents=True, exist_ok=True)
     with Bars(Console(stderr=True)) as bars:
-        trial = _trial(options, bars)
+        experiment = _experiment(options, bars)
         cells = dict.fromkeys(cell_for(network, *place) for place in places for network in networks)
         used = dict.fromkeys((*networks, *itertools.chain(*(cell.surrogates for cell in cells))))
         recognisers = {name: Recogniser.load(name) for name in used}
         kept = Places(
             options.output,
-            masked=trial.probes.digest + trial.targets.digest,
-            gallery=trial.gallery.digest,
+            masked=experiment.probes.digest + experiment.targets.digest,
+            gallery=experiment.gallery.digest,
             drawn=0,
             weights={name: recogniser.digest for name, recogniser in recognisers.items()},
         )
-        _protect(cells, recognisers, trial, kept, options.batch, bars)
-        judges = Judges({name: recognisers[name] for name in networks}, trial, kept, bars)
-        values = _judge(places, judges, trial, kept, bars)
-    rows = [_row(place, found, trial, kept) for place, found in values.items()]
+        _protect(cells, recognisers, experiment, kept, options.batch, bars)
+        recognisers = {name: recognisers[name] for name in networks}
+        judges = experiment.judges(recognisers, faces_bar(bars))
+        values = _judge(places, judges, recognisers, experiment, kept, bars)
+    rows = [_row(place, found, experiment, kept) for place, found in values.items()]
     for row in rows:
         row["seconds"] = _seconds(cells, row["method"], kept)
-    print(f"{len(trial.probes)} probes, mean over {len(networks)} networks")
+    print(f"{len(experiment.probes)} probes, mean over {len(networks)} networks")
     print(table.text(rows, COLUMNS))
     print(f"\n{' / '.join(FIGURES[name] for name in EACH)}, as saved, then posted")
     each = {name: (name, "") for name in ("method", "epsilon", *networks)}
     print(table.text([_each(place, found) for place, found in values.items()], each))
-    about = machine.describe() | {"probes": len(trial.probes), "networks": list(networks)}
+    about = machine.describe() | {"probes": len(experiment.probes), "networks": list(networks)}
     table.save(options.output / "results.json", about, rows)
 
 
-def _trial(options: argparse.Namespace, bars: Bars) -> Trial:
+def _experiment(options: argparse.Namespace, bars: Bars) -> Experiment:
     sweep = Sweep(protocol="paper" if options.lfw else "people")
-    trial = load_trial(sweep, options.lfw, options.roles, None, options.output, bars)
-    probes = trial.probes
+    experiment = load_experiment(sweep, options.lfw, options.roles, None, options.output, bars)
+    probes = experiment.probes
     last = slice(max(0, len(probes) - options.probes), None)
     return dataclasses.replace(
-        trial, probes=Faces(probes.names[last], probes.people[last], probes.crops[last])
+        experiment, probes=CropFaces(probes.names[last], probes.people[last], probes.crops[last])
     )
 
 
-def _protect(cells, recognisers, trial: Trial, kept: Places, batch: int, bars: Bars) -> None:
+def _protect(
+    cells, recognisers, experiment: Experiment, kept: Places, batch: int, bars: Bars
+) -> None:
     """Writes every cell's crops, and how many seconds a face took where nothing was there yet."""
-    advance = bars.add("protecting", len(cells) * len(trial.probes), "faces")
+    advance = bars.add("protecting", len(cells) * len(experiment.probes), "faces")
     for cell in cells:
         folder = kept.crops(cell)
         fresh = not folder.exists()
@@ -152,50 +165,59 @@ def _protect(cells, recognisers, trial: Trial, kept: Places, batch: int, bars: B
             [cell],
             [folder],
             [Surrogate(one.network.embed, one.variables) for one in networks],
-            trial.probes,
-            trial.targets,
+            experiment.probes,
+            experiment.targets,
             kept.unfinished,
             batch_size=batch,
             progress=advance,
         )
         if fresh:
-            seconds = (time.perf_counter() - began) / len(trial.probes)
+            seconds = (time.perf_counter() - began) / len(experiment.probes)
             (folder / "seconds").write_text(f"{seconds:.3f}\n")
 
 
 Values = Mapping[str, np.ndarray]
 
 
-def _judge(places, judges, trial: Trial, kept: Places, bars) -> dict[tuple, dict[str, Values]]:
+def _judge(
+    places,
+    judges: Mapping[str, Judge],
+    recognisers: Mapping[str, Recogniser],
+    experiment: Experiment,
+    kept: Places,
+    bars: Bars,
+) -> dict[tuple, dict[str, Values]]:
     """Of each method and ε what each network makes of every probe, [probes] by name of a figure."""
     everything = {place: {} for place in [(UNPROTECTED, None), *places]}
-    for network, judge in judges:
+    for network, judge in judges.items():
         advance = bars.add(network, len(everything), "settings")
         for place, found in everything.items():
-            crops = trial.probes.crops
+            crops = experiment.probes.crops
             if place[0] != UNPROTECTED:
-                crops = protected_crops(kept.crops(cell_for(network, *place)), trial)
-            posted = np.stack([restored(POSTING(crop)) for crop in crops])
-            found[network] = dict(judge.values(crops)[1])
-            for name, values in judge.values(posted)[1].items():
-                found[network][f"posted_{name}"] = values
+                crops = protected_crops(kept.crops(cell_for(network, *place)), experiment)
+            found[network] = {}
+            posted = (restored(POSTING(crop)) for crop in crops)
+            for prefix, faces in (("", crops), ("posted_", posted)):
+                seen = embed({network: recognisers[network]}, map(CropFace, faces))
+                for name, values in judge.values(judge.standings(seen[network])).items():
+                    found[network][prefix + name] = values
             advance(1)
     return everything
 
 
-def _row(place, found: Mapping[str, Values], trial: Trial, kept: Places):
+def _row(place, found: Mapping[str, Values], experiment: Experiment, kept: Places):
     method, epsilon = place
     row: dict[str, object] = {"method": method, "epsilon": epsilon}
     for name in COLUMNS:
         if name in next(iter(found.values())):
             over_networks = np.mean([values[name] for values in found.values()], axis=0)
-            mean, low, high = interval(over_networks)
-            row[name] = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+            estimate = mean(over_networks)
+            row[name] = f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
     if method != UNPROTECTED:
         cells = dict.fromkeys(cell_for(network, *place) for network in found)
-        crops = [protected_crops(kept.crops(cell), trial) for cell in cells]
+        crops = [protected_crops(kept.crops(cell), experiment) for cell in cells]
         row["psnr"], row["ssim"] = (
-            float(np.mean([measure(trial.probes.crops, one) for one in crops]))
+            float(np.mean([measure(experiment.probes.crops, one) for one in crops]))
             for measure in (psnr, ssim)
         )
     return row

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tipim_jax.attack.scan import aligned_faces
 
 import weights_convert
 from tipim_jax import networks
@@ -20,7 +19,7 @@ from tipim_jax.networks.ops.pool import max_pool
 from tipim_jax.networks.ops.sliding import SlidingWindows
 from tipim_jax.networks.origin import NpmMember, WheelMember
 from tipim_jax.networks.preprocess import normalise, region_resized
-from tipim_jax.photos import read_photo
+from tipim_jax.photos import crop, read_photo
 from weights_convert.errors import ConversionError
 from weights_convert.fill import Table, fill
 
@@ -162,13 +161,9 @@ def test_bfloat16_hardly_changes_a_cosine(name, golden):
 @pytest.mark.parametrize("name", ["mobileface", "sface"])  # dlib is compared with dlib itself
 def test_the_channel_order_is_the_one_that_tells_people_apart_best(name, detector):
     """Separation of same from different people, in units of their spread; two photos of forty."""
-    crops = np.stack(
-        [
-            aligned_faces(read_photo(people.photos(identity)[n]).pixels, detector)[0].crop
-            for n in (0, 1)
-            for identity in people.identities()[:40]
-        ]
-    )
+    photos = [people.photos(identity)[n] for n in (0, 1) for identity in people.identities()[:40]]
+    pictures = [read_photo(photo).pixels for photo in photos]
+    crops = np.stack([crop(one, detector.detect(one)[0].matrix) for one in pictures])
     network, variables = networks.get(name), weights_convert.load(name)
     other = "RGB" if network.channel_order == "BGR" else "BGR"
 
