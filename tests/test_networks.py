@@ -12,7 +12,6 @@ import pytest
 
 import weights_convert
 from tipim_jax import networks
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
@@ -20,7 +19,7 @@ from tipim_jax.networks.ops.pool import max_pool
 from tipim_jax.networks.ops.sliding import SlidingWindows
 from tipim_jax.networks.origin import NpmMember, WheelMember
 from tipim_jax.networks.preprocess import normalise, region_resized
-from tipim_jax.photos import read_photo
+from tipim_jax.photos import crop, read_photo
 
 # Networks whose weights everybody can have without being asked.
 AUTOMATIC = [
@@ -160,13 +159,9 @@ def test_bfloat16_hardly_changes_a_cosine(name, golden):
 @pytest.mark.parametrize("name", ["mobileface", "sface"])  # dlib is compared with dlib itself
 def test_the_channel_order_is_the_one_that_tells_people_apart_best(name, detector):
     """Separation of same from different people, in units of their spread; two photos of forty."""
-    crops = np.stack(
-        [
-            aligned_faces(read_photo(people.photos(identity)[n]).pixels, detector)[0].crop
-            for n in (0, 1)
-            for identity in people.identities()[:40]
-        ]
-    )
+    photos = [people.photos(identity)[n] for n in (0, 1) for identity in people.identities()[:40]]
+    pictures = [read_photo(photo).pixels for photo in photos]
+    crops = np.stack([crop(one, detector.detect(one)[0].matrix) for one in pictures])
     network, variables = networks.get(name), weights_convert.load(name)
     other = "RGB" if network.channel_order == "BGR" else "BGR"
 
