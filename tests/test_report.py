@@ -320,11 +320,21 @@ def test_the_table_holds_the_rates():
         [dataclasses.replace(photo(0), faces=(face(), face(after=0.95, rank=1), face(rank=3)))]
     )
     cells = next(row for row in page.rows if row[0] == "mobileface")
-    assert [c.replace("\u202f", "") for c in cells[1:]] == [
-        "100%", "33%", "1.2%",  # recognised, by chance
-        "0%", "67%", "0%", "33%",  # Rank-1-UT, Rank-5-UT
-        "0%", "0%", "100%", "100%",  # Rank-1-T, Rank-5-T
+    none, one, two, all_three = "0% 0 – 56", "33% 6 – 79", "67% 21 – 94", "100% 44 – 100"
+    assert [c.replace("\u202f", "").strip() for c in cells[1:]] == [
+        all_three, one, "1.2%",  # recognised, by chance
+        none, two, none, one,  # Rank-1-UT, Rank-5-UT
+        none, none, all_three, all_three,  # Rank-1-T, Rank-5-T
     ]  # fmt: skip
+
+
+def test_a_face_at_the_threshold_is_recognised_everywhere():
+    page = made([dataclasses.replace(photo(0), faces=(face(after=THRESHOLDS["sface"]),))])
+    assert "sface still recognises it" in page.text
+    row = next(row for row in page.rows if row[0] == "sface")
+    assert row[1].startswith("100") and row[2].startswith("100")
+    assert len(page.all("td", title="still recognised")) == 2  # and above mobileface's
+    assert len(page.all("path", **{"class": "known"})) == 2 + 1  # and the legend's
 
 
 def test_the_chart_draws_each_face_on_its_side_of_the_threshold():
@@ -485,7 +495,7 @@ def test_numbers_have_sensible_precision():
     assert percentage(Estimate(59 / 60, 0.9, 1.0), 60) == "98\u202f%"
     assert percentage(Estimate(499 / 500, 0.98, 1.0), 500) == "99.8\u202f%"
     assert percentage(None, 500) == chance(None) == "\u2013"
-    assert interval(Estimate(1.0, 0.9398, 1.0)) == "95\u202f% interval: 94 to 100\u202f%"
+    assert interval(Estimate(1.0, 0.9398, 1.0)) == "94 – 100"
     assert [chance(rate) for rate in (0.0, 0.00094, 0.0523)] == [
         f"{text}\u202f%" for text in ("0", "0.094", "5.2")
     ]
