@@ -14,7 +14,8 @@ from tests.page import read
 from tipim_jax import report
 from tipim_jax.attack.__main__ import summarise
 from tipim_jax.console import Console
-from tipim_jax.report.wording import decimal, duration, headline, percentage
+from tipim_jax.identification import Estimate, Judge, Standings, Threshold, share
+from tipim_jax.report.wording import chance, decimal, duration, headline, interval, percentage
 
 THRESHOLDS = {"mobileface": 0.301, "sface": 0.363, "dlib": 0.912}
 HOSTILE = "<script>alert('x')</script>\"&amp;\u202egpj.\x1b[31m\udcff</style>--><img src=x>"
@@ -31,15 +32,33 @@ def face(before=0.95, after=0.1, name="Ann", **ranks):
     )
 
 
+def rates(scores, threshold):
+    """Before and after, as the judge takes them from where probes stand."""
+    before = standings([s.clean for s in scores])
+    there = np.array([s.protected is not None for s in scores], bool)
+    found = standings([s.protected for s in scores if s.protected])
+    judge = Judge(None, np.zeros((9, 4)), (), {"recognised": Threshold(threshold, 0.0123)})
+    return [
+        report.Rates.of(judge.recognition(found, held_out=True))
+        for found in (before, before.lost_but(there, found))
+    ]
+
+
+def standings(each):
+    rows = [dataclasses.astuple(one) for one in each]
+    return Standings(*np.array(rows, float).reshape(-1, 4).T)
+
+
 def results(photos, not_protected=()):
     faces = [f for photo in photos for f in photo.faces]
     recognisers = [
-        report.Recogniser(
+        report.RecogniserResult(
             name,
             "MobileFaceNet",
             name == "dlib",
             threshold,
-            *report.rates([f.recognisers[name] for f in faces], threshold),
+            0.0123,
+            *rates([f.recognisers[name] for f in faces], threshold),
         )
         for name, threshold in THRESHOLDS.items()
     ]
@@ -92,7 +111,7 @@ def opened(address):
 def test_results_survive_json_unchanged():
     original = results([photo(0, faces=2), photo(1)], [report.NotProtected("a.jpg", "no face")])
     assert report.Results.from_json(original.to_json()) == original
-    assert json.loads(original.to_json())["schema"] == 1
+    assert json.loads(original.to_json())["schema"] == 2
 
 
 def test_results_survive_json_where_nothing_was_measured():
@@ -116,7 +135,7 @@ def test_a_value_that_json_or_the_schema_cannot_hold_is_named(value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("schema",), 2, r"results\.schema: found 2, expected 1"),
+        (("schema",), 1, r"results\.schema: found 1, expected 2"),
         (
             ("gallery", "images"),
             1.5,
@@ -148,21 +167,26 @@ def test_a_missing_field_and_broken_text_are_refused():
     with pytest.raises(ValueError, match=r"results\.quality: fields missing: \['ssim'\]"):
         report.Results.from_json(json.dumps(data))
     with pytest.raises(ValueError, match="no JSON"):
-        report.Results.from_json('{"schema": 1')
+        report.Results.from_json('{"schema": 2')
 
 
 def test_rates_count_the_faces_that_the_gallery_knows():
     scores = [
         report.Scores(standing(0.9, 1, 7), standing(0.2, 6, 1)),
         report.Scores(standing(0.8, 1, 3), standing(0.5, 1, 6)),
-        report.Scores(standing(0.4, 2, None), standing(0.3, 5, None)),  # no target in the gallery
+        report.Scores(standing(0.39, 2, None), standing(0.3, 5, None)),  # no target in the gallery
         report.Scores(standing(0.7, 1, 9), None),  # not found again
         report.Scores(standing(None, None, 1), standing(None, None, 1)),  # a stranger
     ]
-    clean, protected = report.rates(scores, 0.4)
-    assert clean == report.Rates(3 / 4, 1 / 4, 0, 1 / 4, 2 / 4)
-    assert protected == report.Rates(1 / 4, 3 / 4, 2 / 4, 2 / 4, 2 / 4)
-    assert report.rates([], 0.4)[0] == report.Rates(None, None, None, None, None)
+    clean, protected = rates(scores, 0.4)
+    assert values(clean) == [3 / 4, 1 / 4, 0, 1 / 4, 2 / 4]
+    assert values(protected) == [1 / 4, 3 / 4, 2 / 4, 2 / 4, 2 / 4]
+    assert clean.recognised == share(np.array([True, True, False, True]))
+    assert rates([], 0.4)[0] == report.Rates(None, None, None, None, None)
+
+
+def values(rates):
+    return [getattr(rates, field.name).value for field in dataclasses.fields(rates)]
 
 
 def test_more_neighbours_never_hide_a_person_nor_lose_a_target():
@@ -173,8 +197,9 @@ def test_more_neighbours_never_hide_a_person_nor_lose_a_target():
             report.Scores(standing(0.5, *random.integers(1, 9, 2).tolist()), after)
             for after in (standing(0.5, *random.integers(1, 9, 2).tolist()), None)
         ]
-        for rates in report.rates(scores, 0.4):
-            assert rates.rank5_ut <= rates.rank1_ut and rates.rank5_t >= rates.rank1_t
+        for found in rates(scores, 0.4):
+            assert found.rank5_ut.value <= found.rank1_ut.value
+            assert found.rank5_t.value >= found.rank1_t.value
 
 
 def test_what_json_does_not_know_becomes_none():
@@ -295,11 +320,21 @@ def test_the_table_holds_the_rates():
         [dataclasses.replace(photo(0), faces=(face(), face(after=0.95, rank=1), face(rank=3)))]
     )
     cells = next(row for row in page.rows if row[0] == "mobileface")
-    assert [c.replace("\u202f", "") for c in cells[1:]] == [
-        "100%", "33%",  # recognised
-        "0%", "67%", "0%", "33%",  # Rank-1-UT, Rank-5-UT
-        "0%", "0%", "100%", "100%",  # Rank-1-T, Rank-5-T
+    none, one, two, all_three = "0% 0 – 56", "33% 6 – 79", "67% 21 – 94", "100% 44 – 100"
+    assert [c.replace("\u202f", "").strip() for c in cells[1:]] == [
+        all_three, one, "1.2%",  # recognised, by chance
+        none, two, none, one,  # Rank-1-UT, Rank-5-UT
+        none, none, all_three, all_three,  # Rank-1-T, Rank-5-T
     ]  # fmt: skip
+
+
+def test_a_face_at_the_threshold_is_recognised_everywhere():
+    page = made([dataclasses.replace(photo(0), faces=(face(after=THRESHOLDS["sface"]),))])
+    assert "sface still recognises it" in page.text
+    row = next(row for row in page.rows if row[0] == "sface")
+    assert row[1].startswith("100") and row[2].startswith("100")
+    assert len(page.all("td", title="still recognised")) == 2  # and above mobileface's
+    assert len(page.all("path", **{"class": "known"})) == 2 + 1  # and the legend's
 
 
 def test_the_chart_draws_each_face_on_its_side_of_the_threshold():
@@ -457,8 +492,13 @@ def test_numbers_have_sensible_precision():
     assert decimal(-0.0631, 3) == "\u22120.063"
     assert decimal(-0.0001, 3) == "0.000"
     assert decimal(None, 3) == "\u2013"
-    assert percentage(59 / 60, 60) == "98\u202f%"
-    assert percentage(499 / 500, 500) == "99.8\u202f%"
+    assert percentage(Estimate(59 / 60, 0.9, 1.0), 60) == "98\u202f%"
+    assert percentage(Estimate(499 / 500, 0.98, 1.0), 500) == "99.8\u202f%"
+    assert percentage(None, 500) == chance(None) == "\u2013"
+    assert interval(Estimate(1.0, 0.9398, 1.0)) == "94 – 100"
+    assert [chance(rate) for rate in (0.0, 0.00094, 0.0523)] == [
+        f"{text}\u202f%" for text in ("0", "0.094", "5.2")
+    ]
     assert duration(0.0803) == "80.3 ms"
     assert duration(59.96) == "60 s"
     assert duration(312.4) == "5 min 12 s"

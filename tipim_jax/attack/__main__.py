@@ -58,20 +58,36 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
 
 def summarise(results: "Results", console: Console) -> None:
     """Prints the table of rates and the files that were left out."""
-    table = Table(box=box.SIMPLE_HEAD, title="share of faces, before→after", title_justify="left")
-    for column in ("recogniser", "recognised", "Rank-1-UT", "Rank-5-UT", "Rank-1-T", "Rank-5-T"):
-        table.add_column(column, justify="left" if column == "recogniser" else "right")
-    for recogniser in results.recognisers:
-        pairs = [
-            (getattr(recogniser.clean, name), getattr(recogniser.protected, name))
-            for name in ("recognised", "rank1_ut", "rank5_ut", "rank1_t", "rank5_t")
-        ]
-        table.add_row(
-            recogniser.name + ("*" if recogniser.held_out else ""),
-            *("→".join("–" if v is None else f"{v:.2f}" for v in pair) for pair in pairs),
+    from tipim_jax.report.tables import chance
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        title="share of faces, before→after",
+        title_justify="left",
+    )
+    columns = ("recogniser", "recognised", "FMR", "Rank-1-UT", "Rank-5-UT", "Rank-1-T", "Rank-5-T")
+    for column in columns:
+        table.add_column(
+            column, justify="left" if column == "recogniser" else "right", no_wrap=True
         )
+    for recogniser in results.recognisers:
+        recognised, *ranks = (
+            "→".join(
+                "–" if (rate := getattr(rates, name)) is None else f"{rate.value:.2f}"
+                for rates in (recogniser.clean, recogniser.protected)
+            )
+            for name in ("recognised", "rank1_ut", "rank5_ut", "rank1_t", "rank5_t")
+        )
+        name = recogniser.name + ("*" if recogniser.held_out else "")
+        table.add_row(name, recognised, chance(recogniser.false_match_rate), *ranks)
     if results.photos:
         console.print(table)
+        console.print(
+            "FMR: what chance gives, the share of pairs of different people among these faces\n"
+            "that the recogniser's threshold takes for one person"
+        )
         if any(recogniser.held_out for recogniser in results.recognisers):
             console.print("* held out: the masks were made without it")
     if results.not_protected:

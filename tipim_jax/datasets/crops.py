@@ -146,12 +146,20 @@ class ReadyCrops:
         Raises:
           PhotoError: it cannot be read, or is of another size.
         """
-        pixels = decode_photo(content, name).pixels
-        if pixels.shape != (SIZE, SIZE, 3):
-            height, width = pixels.shape[:2]
-            raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE}, aligned already")
-        whole = np.array([0, 0, SIZE, SIZE], np.float32)
-        return AlignedFace(pixels, Face(whole, TEMPLATE.astype(np.float32), score=1.0))
+        return ready(decode_photo(content, name).pixels)
+
+
+def ready(pixels: UInt8[np.ndarray, "height width 3"]) -> AlignedFace:
+    """The face in a photo that is a canonical crop.
+
+    Raises:
+      PhotoError: it is none, as its size says.
+    """
+    if pixels.shape != (SIZE, SIZE, 3):
+        height, width = pixels.shape[:2]
+        raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE}, aligned already")
+    whole = np.array([0, 0, SIZE, SIZE], np.float32)
+    return AlignedFace(pixels, Face(whole, TEMPLATE.astype(np.float32), score=1.0))
 
 
 def aligned(pixels: UInt8[np.ndarray, "height width 3"], face: Face) -> AlignedFace:

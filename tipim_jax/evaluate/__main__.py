@@ -29,12 +29,12 @@ def _judge(settings: Evaluate, errors: Console) -> int:
 
     try:
         configure()
-        pairs, rows, posted = run(settings, errors)
+        seen, measured, posted = run(settings, errors)
     except weights_convert.ConversionError as error:
         errors.error(error)
         return 1
     say = Console().print
-    say(text_tables(rows))
+    say(text_tables(measured))
     if posted:
         # Here, as it imports matplotlib.
         from tipim_jax.evaluate.outcome import summary
@@ -42,18 +42,18 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         say(as_text([summary(posted)]), end="")
         if settings.aligned:
             say("another detector is left out: in --aligned photos none is used")
-    if pairs.lost:
-        say(f"no face is found any more in {len(pairs.lost)}: {', '.join(pairs.lost[:10])}")
-    if pairs.left_out:
-        say(f"not judged ({len(pairs.left_out)}):")
-        for name, reason in list(pairs.left_out.items())[:SHOWN]:
+    if lost := seen.posted[0].lost:
+        say(f"no face is found any more in {len(lost)}: {', '.join(lost[:10])}")
+    if seen.left_out:
+        say(f"not judged ({len(seen.left_out)}):")
+        for name, reason in list(seen.left_out.items())[:SHOWN]:
             say(f"  {name}: {reason}")
-        if len(pairs.left_out) > SHOWN:
-            say(f"  and {len(pairs.left_out) - SHOWN} more, all of which results.json names")
+        if len(seen.left_out) > SHOWN:
+            say(f"  and {len(seen.left_out) - SHOWN} more, all of which results.json names")
     say(str(settings.output / "results.json"))
     if posted:
         say(str(settings.output / "posting.png"))
-    return int(bool(pairs.left_out))
+    return int(bool(seen.left_out))
 
 
 if __name__ == "__main__":

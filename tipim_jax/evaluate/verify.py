@@ -1,7 +1,7 @@
 """`python -m weights_convert verify`: how well networks tell the people of LFW apart."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,19 +9,19 @@ import numpy as np
 
 from tipim_jax.datasets.crops import CropCache
 from tipim_jax.datasets.lfw import Lfw, LfwError, LfwPhoto, Pairs, open_lfw, read_pairs
-from tipim_jax.evaluate.embed import embedder
 from tipim_jax.evaluate.verify_figures import show, stated_thresholds, write
-from tipim_jax.identification import Verification, interleaved_folds, verify, verify_all_pairs
-from tipim_jax.identification.recogniser import BATCH
-from tipim_jax.networks import Network, get
-from tipim_jax.photos import (
-    NO_FACE,
-    YUNET,
-    PhotoError,
-    central_face,
-    decode_photo,
-    look,
+from tipim_jax.identification import (
+    PhotoFace,
+    Recogniser,
+    Verification,
+    embed,
+    interleaved_folds,
+    normalise,
+    verify,
+    verify_all_pairs,
 )
+from tipim_jax.networks import Network, get
+from tipim_jax.photos import NO_FACE, YUNET, PhotoError, central_face, decode_photo
 from tipim_jax.progress import progress
 from weights_convert import home, obtain
 from weights_convert.arguments import (
@@ -51,7 +51,7 @@ examples:
 """
 
 
-class _Faces(NamedTuple):
+class _Embedded(NamedTuple):
     """The photos with a face, their embeddings by each network, and why the others have none."""
 
     photos: list[LfwPhoto]
@@ -72,10 +72,11 @@ def main(arguments: list[str]) -> int:
         pairs = read_pairs(options.pairs) if options.pairs else None
         with open_lfw(options.lfw) as lfw:
             wanted = _wanted(pairs, lfw, options)
-            embed = {
-                network: embedder(network, variables(network.name, options)) for network in networks
+            recognisers = {
+                network.name: Recogniser(network, variables(network.name, options))
+                for network in networks
             }
-            faces = _faces(lfw, wanted, embed)
+            faces = _embedded(lfw, wanted, recognisers)
     except LfwError as error:
         raise InputError(str(error)) from None
     try:
@@ -132,48 +133,49 @@ def _wanted(pairs: Pairs | None, lfw: Lfw, options: argparse.Namespace) -> list[
     return [photo for photo in lfw.entries if photo in wanted]
 
 
-def _faces(
-    lfw: Lfw, wanted: list[LfwPhoto], embed: dict[Network, Callable[[np.ndarray], np.ndarray]]
-) -> _Faces:
-    """Finds one face a photo and shows it to each network; one batch of each is in memory."""
-    kept = CropCache(home() / "crops", obtain(YUNET))
-    photos, left_out = [], {}
-    waiting = {network: [] for network in embed}
-    rows = {network: [] for network in embed}
+class _Reading:
+    """Reads photos, one at a time, and shows the face nearest the centre of each.
 
-    def flush():
-        for network, batch in waiting.items():
-            if batch:
-                rows[network].append(embed[network](np.stack(batch)))
-                batch.clear()
+    Attributes:
+      photos: Those in which a face was found.
+      left_out: The others, and why.
+    """
 
-    with progress(f"looking at {len(wanted)} photos", len(wanted)) as advance:
-        for photo in wanted:
+    def __init__(self, lfw: Lfw, wanted: list[LfwPhoto]):
+        self.photos: list[LfwPhoto] = []
+        self.left_out: dict[LfwPhoto, str] = {}
+        self._lfw, self._wanted = lfw, wanted
+        self._kept = CropCache(home() / "crops", obtain(YUNET))
+
+    def faces(self, advance: Callable[[int], None]) -> Iterator[PhotoFace]:
+        for photo in self._wanted:
             try:
-                content = lfw.read(photo)
-                found = kept.faces(content, str(photo))
+                content = self._lfw.read(photo)
+                found = self._kept.faces(content, str(photo))
                 pixels = decode_photo(content, str(photo)).pixels
             except PhotoError as error:
-                left_out[photo] = str(error)
+                self.left_out[photo] = str(error)
             else:
                 if found:
-                    face = central_face(found, pixels)
-                    for network, batch in waiting.items():
-                        batch.append(look(pixels, face, network.window, network.input_size))
-                    photos.append(photo)
+                    self.photos.append(photo)
+                    yield PhotoFace(pixels, central_face(found, pixels))
                 else:
-                    left_out[photo] = NO_FACE
-            if photos and len(photos) % BATCH == 0:
-                flush()
+                    self.left_out[photo] = NO_FACE
             advance(1)
-        flush()
-    if not photos:
+
+
+def _embedded(lfw: Lfw, wanted: list[LfwPhoto], recognisers: Mapping[str, Recogniser]) -> _Embedded:
+    """Shows the faces to each network."""
+    reading = _Reading(lfw, wanted)
+    with progress(f"looking at {len(wanted)} photos", len(wanted)) as advance:
+        embeddings = embed(recognisers, reading.faces(advance))
+    if not reading.photos:
         raise InputError(f"{lfw.place}: none of {len(wanted)} photos shows a face that is found")
-    embeddings = {network.name: np.concatenate(found) for network, found in rows.items()}
-    return _Faces(photos, embeddings, left_out)
+    embeddings = {name: np.asarray(normalise(found)) for name, found in embeddings.items()}
+    return _Embedded(reading.photos, embeddings, reading.left_out)
 
 
-def _verify(network: Network, faces: _Faces, pairs: Pairs | None) -> Verification:
+def _verify(network: Network, faces: _Embedded, pairs: Pairs | None) -> Verification:
     embeddings = faces.embeddings[network.name]
     thresholds = [stated.cosine for stated in stated_thresholds(network)]
     if pairs is None:

@@ -1,5 +1,6 @@
 """What a run measured, as a data structure, as JSON and as one self-contained HTML page."""
 
+from tipim_jax.report.measurement import Measurement
 from tipim_jax.report.page import MOST_PHOTOS, render, report
 from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture, png_picture
 from tipim_jax.report.results import (
@@ -9,13 +10,12 @@ from tipim_jax.report.results import (
     Photo,
     Quality,
     Rates,
-    Recogniser,
+    RecogniserResult,
     Results,
     Scores,
     Standing,
     Targets,
     finite_or_none,
-    rates,
 )
 
 __all__ = [
@@ -23,12 +23,13 @@ __all__ = [
     "Face",
     "FacePictures",
     "Gallery",
+    "Measurement",
     "NotProtected",
     "Photo",
     "Picture",
     "Quality",
     "Rates",
-    "Recogniser",
+    "RecogniserResult",
     "Results",
     "Scores",
     "Standing",
@@ -37,7 +38,6 @@ __all__ = [
     "finite_or_none",
     "picture",
     "png_picture",
-    "rates",
     "render",
     "report",
 ]

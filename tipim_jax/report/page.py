@@ -13,7 +13,7 @@ from markupsafe import Markup
 from tipim_jax.console import printable
 from tipim_jax.report import charts, wording
 from tipim_jax.report.pictures import FacePictures, Picture
-from tipim_jax.report.results import Face, Recogniser, Results
+from tipim_jax.report.results import Face, RecogniserResult, Results
 
 MOST_PHOTOS = 100  # shown with pictures; results.json lists all
 
@@ -66,7 +66,7 @@ def report(
     )
 
 
-def _chart(faces: Sequence[Face], recogniser: Recogniser) -> tuple[Markup | None, str]:
+def _chart(faces: Sequence[Face], recogniser: RecogniserResult) -> tuple[Markup | None, str]:
     """The drawing, where there is something to draw, and the caption below."""
     scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]
     pairs = [
@@ -77,7 +77,7 @@ def _chart(faces: Sequence[Face], recogniser: Recogniser) -> tuple[Markup | None
     counts = wording.recognition(faces, recogniser)
     medians = [median(column) for column in zip(*pairs, strict=True)]
     caption = wording.chart_caption(*counts, len(pairs), medians, charts.MOST_FACES)
-    return charts.slope_chart(pairs, recogniser.threshold) if pairs else None, caption
+    return charts.slope_chart(pairs, recogniser) if pairs else None, caption
 
 
 def _shown(value):
@@ -100,10 +100,12 @@ _TEMPLATES.globals |= {
 _TEMPLATES.filters |= {
     function.__name__: function
     for function in (
+        wording.chance,
         wording.counted,
         wording.decimal,
         wording.duration,
         wording.listed,
+        wording.interval,
         wording.percentage,
     )
 }

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from tipim_jax.report.results import Face, Recogniser, Results, Setting
+from tipim_jax.identification import Estimate
+from tipim_jax.report.results import Face, RecogniserResult, Results, Setting
 
 _ONE_FACE = {  # by whether it was recognised before, and is now
     (True, False): "no longer recognises it",
@@ -42,17 +43,12 @@ def headline(results: Results) -> str:
     return f"{start}{listed(clauses)}."
 
 
-def recognition(faces: Sequence[Face], recogniser: Recogniser) -> tuple[int, int, int]:
+def recognition(faces: Sequence[Face], recogniser: RecogniserResult) -> tuple[int, int, int]:
     """How many faces a recogniser knows before, how many after, and of how many it could."""
     scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]
     scores = [s for s in scores if s.clean.own_cosine is not None]
-    before = sum(s.clean.own_cosine > recogniser.threshold for s in scores)
-    after = sum(
-        s.protected is not None
-        and s.protected.own_cosine is not None
-        and s.protected.own_cosine > recogniser.threshold
-        for s in scores
-    )
+    before = sum(recogniser.recognises(s.clean.own_cosine) for s in scores)
+    after = sum(recogniser.recognises(s.protected.own_cosine) for s in scores if s.protected)
     return before, after, len(scores)
 
 
@@ -73,7 +69,7 @@ def chart_caption(
     if not drawable:
         return "No face was found in the saved photos any more."
     caption = (
-        f"Above the threshold: {before:,} of {of:,} before, {after:,} of {of:,} after. "
+        f"Recognised: {before:,} of {of:,} before, {after:,} of {of:,} after. "
         f"Median {decimal(medians[0], 3)} before, {decimal(medians[1], 3)} after."
     )
     if drawable < of:
@@ -101,10 +97,20 @@ def decimal(value: float | None, places: int, unit: str = "") -> str:
     return (text.lstrip("-") if round(value, places) == 0 else text.replace("-", "\u2212")) + unit
 
 
-def percentage(fraction: float | None, of: int) -> str:
+def percentage(rate: Estimate | None, of: int) -> str:
     """With as many decimals as `of` cases can tell apart: none up to 100 cases, one up to 1,000."""
     places = max(0, math.ceil(math.log10(of)) - 2) if of else 0
-    return "–" if fraction is None else f"{100 * fraction:.{places}f}\u202f%"
+    return "–" if rate is None else f"{100 * rate.value:.{places}f}\u202f%"
+
+
+def interval(rate: Estimate | None) -> str:
+    """The bounds of a share in percent."""
+    return "" if rate is None else f"{100 * rate.low:.0f} – {100 * rate.high:.0f}"
+
+
+def chance(rate: float | None) -> str:
+    """A false match rate, with two digits that count."""
+    return "–" if rate is None else f"{100 * rate:.2g}\u202f%"
 
 
 def setting(value: Setting) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from tipim_jax.identification import Row
-from tipim_jax.report import picture, png_picture, render
+from tipim_jax.report import Measurement, picture, png_picture, render
 from tipim_jax.report.tables import label, text_tables
 
 FACES_SHOWN = 6
@@ -16,10 +15,10 @@ FACES_SHOWN = 6
 def sweep_page(
     title: str,
     about: Sequence[str],
-    rows: Sequence[Row],
+    rows: Sequence[Measurement],
     figures: Mapping[Path, str],
-    clean: UInt8[np.ndarray, "faces 112 112 3"],
-    protected: Sequence[tuple[Row, UInt8[np.ndarray, "faces 112 112 3"]]],
+    clean: Sequence[UInt8[np.ndarray, "112 112 3"]],
+    protected: Sequence[tuple[Measurement, Sequence[UInt8[np.ndarray, "112 112 3"]]]],
 ) -> str:
     """The page as text; write it as UTF-8.
 
@@ -29,7 +28,7 @@ def sweep_page(
       rows: the results.
       figures: PNG files, which the page takes in, and what each of them shows.
       clean: some probes as they were.
-      protected: the same ones as each cell saved them, with its row.
+      protected: the same ones as each cell saved them, with its measurement.
     """
     faces = [("unprotected", clean), *((_caption(row), crops) for row, crops in protected)]
     return render(
@@ -42,9 +41,9 @@ def sweep_page(
     )
 
 
-def _caption(row: Row) -> str:
+def _caption(row: Measurement) -> str:
     values = {"γ": "gamma", "ε": "epsilon", "T": "iterations", "seed": "seed"}
     numbers = ", ".join(f"{sign} = {row.about[name]:g}" for sign, name in values.items())
-    psnr, ssim = row.quality["psnr"][0], row.quality["ssim"][0]
-    noise = "unchanged" if psnr is None else f"PSNR {psnr:.1f} dB"
-    return f"{label(row)}: {numbers}; {noise}, SSIM {ssim:.3f}"
+    psnr, ssim = row.quality["psnr"], row.quality["ssim"]
+    noise = f"PSNR {psnr.value:.1f} dB" if psnr else "unchanged"
+    return f"{label(row)}: {numbers}; {noise}, SSIM {ssim.value:.3f}"
