@@ -62,7 +62,7 @@ def summarise(results: "Results", console: Console) -> None:
 
     table = Table(
         box=box.SIMPLE_HEAD,
-        pad_edge=False,
+        show_edge=False,
         padding=(0, 1, 0, 0),
         title="share of faces, before→after",
         title_justify="left",
@@ -85,7 +85,7 @@ def summarise(results: "Results", console: Console) -> None:
     if results.photos:
         console.print(table)
         console.print(
-            "FMR: what chance gives, the share of pairs of different people among these faces\n"
+            "\nFMR: what chance gives, the share of pairs of different people among these faces\n"
             "that the recogniser's threshold takes for one person"
         )
         if any(recogniser.held_out for recogniser in results.recognisers):
