@@ -167,7 +167,7 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
 
 def _input_files(settings: Attack) -> Sequence[PhotoFile]:
     if not settings.paths:
-        return [bundled_file(path) for path in bundled.probe_photos()]
+        return [bundled_file(path) for path in bundled.demonstration_photos()]
     files = find_photos(settings.paths, skip=settings.output)
     if not files:
         raise SettingsError(
