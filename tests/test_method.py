@@ -72,17 +72,53 @@ def test_the_official_step_is_one_and_a_half_budgets_over_all_iterations():
     assert TipIm.paper().step_size == 1.5
 
 
-def test_identity_cotangents_are_the_derivative_of_the_printed_loss():
+@pytest.mark.parametrize("weight", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("distance", ["sum", "mean"])
+def test_identity_cotangents_are_the_derivative_of_the_printed_loss(weight, distance):
+    """Of raw embeddings of usual lengths, whose normalisation takes away what is radial."""
     rng = np.random.default_rng(0)
-    own, x = normalise(rng.normal(size=(2, 8)))
+    reduce = {"sum": jnp.sum, "mean": jnp.mean}[distance]
+    own = normalise(rng.normal(size=8))
     targets = normalise(rng.normal(size=(3, 8)))
-    for distance, reduce in (("sum", jnp.sum), ("mean", jnp.mean)):
 
-        def loss(x, target, reduce=reduce):
+    def loss(raw, target):
+        x = normalise(raw)
+        return reduce((x - target) ** 2) - weight * reduce((x - own) ** 2)
+
+    for length in (0.5, 1.0, 20.0):
+        raw = rng.normal(size=8)
+        raw = jnp.asarray(length * raw / np.linalg.norm(raw), jnp.float32)
+        printed = jnp.stack([jax.grad(loss)(raw, target) for target in targets])
+        _, pull_back = jax.vjp(normalise, raw)
+        (found,) = jax.vmap(pull_back)(identity_cotangents(own, targets, weight, distance))
+        np.testing.assert_allclose(found, printed, atol=1e-4 * np.abs(printed).max())
+    if weight == 1:  # nothing is radial then
+
+        def plain(x, target):
             return reduce((x - target) ** 2) - reduce((x - own) ** 2)
 
-        printed = jnp.stack([jax.grad(loss)(x, target) for target in targets])
-        np.testing.assert_allclose(identity_cotangents(own, targets, distance), printed, atol=1e-6)
+        printed = jnp.stack([jax.grad(plain)(own[::-1], target) for target in targets])
+        found = identity_cotangents(own, targets, weight, distance)
+        np.testing.assert_allclose(found, printed, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1.0, 3.0])
+def test_a_step_goes_down_the_printed_loss_with_its_weight_on_leaving_oneself(weight):
+    network, original, targets = surrogate(), crops(2) / 2 + 60, crops(1, seed=2)
+    start_at = original + np.random.default_rng(3).uniform(-3, 3, original.shape)
+    settings = TipIm(iterations=1, views=0, self_weight=weight, norm="l2", learning_rate=0.1)
+    problem, state = start([network], original, targets, image_keys(1, 2), settings)
+    state = dataclasses.replace(state, protected=jnp.asarray(start_at, jnp.float32))
+    moved, _ = advance([network], problem, state, settings, 1)
+
+    def loss(images):
+        x, own, wanted = network(images), network(original), network(targets)
+        return jnp.sum((x - wanted) ** 2) - weight * jnp.sum((x - own) ** 2)
+
+    downhill = -jax.grad(loss)(jnp.asarray(start_at, jnp.float32))
+    step = moved.protected - start_at
+    rms = jnp.sqrt(jnp.mean(downhill**2, axis=(1, 2, 3), keepdims=True))
+    np.testing.assert_allclose(step, settings.step_size * downhill / rms, atol=1e-3)
 
 
 def test_gains_agree_with_a_calculation_by_hand():

@@ -5,14 +5,17 @@ import dataclasses
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.page import read
 from tipim_jax import report
-from tipim_jax.report.wording import decimal, duration, headline, percentage
+from tipim_jax.attack.__main__ import summarise
+from tipim_jax.console import Console
+from tipim_jax.identification import Estimate, Judge, Standings, Threshold, share
+from tipim_jax.report.wording import chance, decimal, duration, headline, interval, percentage
 
 THRESHOLDS = {"mobileface": 0.301, "sface": 0.363, "dlib": 0.912}
 HOSTILE = "<script>alert('x')</script>\"&amp;\u202egpj.\x1b[31m\udcff</style>--><img src=x>"
@@ -29,15 +32,33 @@ def face(before=0.95, after=0.1, name="Ann", **ranks):
     )
 
 
+def rates(scores, threshold):
+    """Before and after, as the judge takes them from where probes stand."""
+    before = standings([s.clean for s in scores])
+    there = np.array([s.protected is not None for s in scores], bool)
+    found = standings([s.protected for s in scores if s.protected])
+    judge = Judge(None, np.zeros((9, 4)), (), {"recognised": Threshold(threshold, 0.0123)})
+    return [
+        report.Rates.of(judge.recognition(found, held_out=True))
+        for found in (before, before.lost_but(there, found))
+    ]
+
+
+def standings(each):
+    rows = [dataclasses.astuple(one) for one in each]
+    return Standings(*np.array(rows, float).reshape(-1, 4).T)
+
+
 def results(photos, not_protected=()):
     faces = [f for photo in photos for f in photo.faces]
     recognisers = [
-        report.Recogniser(
+        report.RecogniserResult(
             name,
             "MobileFaceNet",
             name == "dlib",
             threshold,
-            *report.rates([f.recognisers[name] for f in faces], threshold),
+            0.0123,
+            *rates([f.recognisers[name] for f in faces], threshold),
         )
         for name, threshold in THRESHOLDS.items()
     ]
@@ -77,42 +98,6 @@ def made(photos, not_protected=()):
     return read(report.report(results(photos, not_protected), pictures(photos), target))
 
 
-class Page(HTMLParser):
-    """What a strict reader finds: tags that open and close, attributes, text."""
-
-    VOID = ("meta", "img", "br")
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.text, self.style = [], [], "", ""
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "style":
-            self.style += data
-        else:
-            self.text += data
-
-    def all(self, tag, **wanted):
-        return [a for t, a in self.tags if t == tag and wanted.items() <= a.items()]
-
-
-def read(html):
-    page = Page()
-    page.feed(html)
-    page.close()
-    assert page.open == []
-    page.html = html
-    return page
-
-
 def opened(address):
     kind, data = address.removeprefix("data:").split(";base64,")
     image = Image.open(io.BytesIO(base64.b64decode(data)))
@@ -126,7 +111,7 @@ def opened(address):
 def test_results_survive_json_unchanged():
     original = results([photo(0, faces=2), photo(1)], [report.NotProtected("a.jpg", "no face")])
     assert report.Results.from_json(original.to_json()) == original
-    assert json.loads(original.to_json())["schema"] == 1
+    assert json.loads(original.to_json())["schema"] == 2
 
 
 def test_results_survive_json_where_nothing_was_measured():
@@ -150,7 +135,7 @@ def test_a_value_that_json_or_the_schema_cannot_hold_is_named(value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("schema",), 2, r"results\.schema: found 2, expected 1"),
+        (("schema",), 1, r"results\.schema: found 1, expected 2"),
         (
             ("gallery", "images"),
             1.5,
@@ -182,21 +167,26 @@ def test_a_missing_field_and_broken_text_are_refused():
     with pytest.raises(ValueError, match=r"results\.quality: fields missing: \['ssim'\]"):
         report.Results.from_json(json.dumps(data))
     with pytest.raises(ValueError, match="no JSON"):
-        report.Results.from_json('{"schema": 1')
+        report.Results.from_json('{"schema": 2')
 
 
 def test_rates_count_the_faces_that_the_gallery_knows():
     scores = [
         report.Scores(standing(0.9, 1, 7), standing(0.2, 6, 1)),
         report.Scores(standing(0.8, 1, 3), standing(0.5, 1, 6)),
-        report.Scores(standing(0.4, 2, None), standing(0.3, 5, None)),  # no target in the gallery
+        report.Scores(standing(0.39, 2, None), standing(0.3, 5, None)),  # no target in the gallery
         report.Scores(standing(0.7, 1, 9), None),  # not found again
         report.Scores(standing(None, None, 1), standing(None, None, 1)),  # a stranger
     ]
-    clean, protected = report.rates(scores, 0.4)
-    assert clean == report.Rates(3 / 4, 1 / 4, 0, 1 / 4, 2 / 4)
-    assert protected == report.Rates(1 / 4, 3 / 4, 2 / 4, 2 / 4, 2 / 4)
-    assert report.rates([], 0.4)[0] == report.Rates(None, None, None, None, None)
+    clean, protected = rates(scores, 0.4)
+    assert values(clean) == [3 / 4, 1 / 4, 0, 1 / 4, 2 / 4]
+    assert values(protected) == [1 / 4, 3 / 4, 2 / 4, 2 / 4, 2 / 4]
+    assert clean.recognised == share(np.array([True, True, False, True]))
+    assert rates([], 0.4)[0] == report.Rates(None, None, None, None, None)
+
+
+def values(rates):
+    return [getattr(rates, field.name).value for field in dataclasses.fields(rates)]
 
 
 def test_more_neighbours_never_hide_a_person_nor_lose_a_target():
@@ -207,8 +197,9 @@ def test_more_neighbours_never_hide_a_person_nor_lose_a_target():
             report.Scores(standing(0.5, *random.integers(1, 9, 2).tolist()), after)
             for after in (standing(0.5, *random.integers(1, 9, 2).tolist()), None)
         ]
-        for rates in report.rates(scores, 0.4):
-            assert rates.rank5_ut <= rates.rank1_ut and rates.rank5_t >= rates.rank1_t
+        for found in rates(scores, 0.4):
+            assert found.rank5_ut.value <= found.rank1_ut.value
+            assert found.rank5_t.value >= found.rank1_t.value
 
 
 def test_what_json_does_not_know_becomes_none():
@@ -328,25 +319,33 @@ def test_the_table_holds_the_rates():
     page = made(
         [dataclasses.replace(photo(0), faces=(face(), face(after=0.95, rank=1), face(rank=3)))]
     )
-    rows = re.findall(r'<tr><th scope="row">mobileface</th>(.*?)</tr>', page.html)
-    cells = re.findall(r">([^<>]+)</td>", rows[0])
-    assert [c.replace("\u202f", "") for c in cells] == [
-        "100%", "33%",  # recognised
-        "0%", "67%", "0%", "33%",  # Rank-1-UT, Rank-5-UT
-        "0%", "0%", "100%", "100%",  # Rank-1-T, Rank-5-T
+    cells = next(row for row in page.rows if row[0] == "mobileface")
+    none, one, two, all_three = "0% 0 – 56", "33% 6 – 79", "67% 21 – 94", "100% 44 – 100"
+    assert [c.replace("\u202f", "").strip() for c in cells[1:]] == [
+        all_three, one, "1.2%",  # recognised, by chance
+        none, two, none, one,  # Rank-1-UT, Rank-5-UT
+        none, none, all_three, all_three,  # Rank-1-T, Rank-5-T
     ]  # fmt: skip
+
+
+def test_a_face_at_the_threshold_is_recognised_everywhere():
+    page = made([dataclasses.replace(photo(0), faces=(face(after=THRESHOLDS["sface"]),))])
+    assert "sface still recognises it" in page.text
+    row = next(row for row in page.rows if row[0] == "sface")
+    assert row[1].startswith("100") and row[2].startswith("100")
+    assert len(page.all("td", title="still recognised")) == 2  # and above mobileface's
+    assert len(page.all("path", **{"class": "known"})) == 2 + 1  # and the legend's
 
 
 def test_the_chart_draws_each_face_on_its_side_of_the_threshold():
     faces = (face(after=0.95), face(after=0.1), face(after=0.2))
     page = made([dataclasses.replace(photo(0), faces=faces)])
-    chart = page.html.split('role="img"')[1].split("</svg>")[0]
-    (line,) = re.findall(r'class="threshold"[^>]*?y1="([\d.]+)"', chart)
-    below = [float(y) for y in re.findall(r'<circle class="unknown"[^>]*cy="([\d.]+)"', chart)]
-    above = [float(y) for y in re.findall(r'<polygon class="known" points="[\d.]+,([\d.]+)', chart)]
+    chart = read(page.html.split('role="img"')[1].partition(">")[2].split("</svg>")[0])
+    (line,) = (float(a["y1"]) for a in chart.all("line", **{"class": "threshold"}))
+    below = [float(a["cy"]) for a in chart.all("circle", **{"class": "unknown"})]
+    (above,) = (a["d"] for a in chart.all("path", **{"class": "known"}))
     assert len(below) == 2
-    assert len(above) == 1
-    assert above[0] < float(line) < min(below)  # SVG counts downwards
+    assert float(re.match(r"M[\d.]+ ([\d.]+)", above)[1]) < line < min(below)  # SVG: downwards
 
 
 def test_a_face_that_is_not_found_again_is_said_to_be_lost():
@@ -397,7 +396,7 @@ def test_of_150_photos_the_first_100_are_shown_and_the_page_says_so():
 
 def test_thousands_of_faces_leave_the_charts_light():
     page = made([photo(0, faces=1)] * 1000)
-    assert page.html.count('<circle class="before"') == 3 * 300 + 1  # and the legend's
+    assert len(page.all("circle", **{"class": "before"})) == 3 * 300 + 1  # and the legend's
     assert "Drawn: 300 of the 1,000 faces." in page.text
 
 
@@ -466,6 +465,40 @@ def test_pictures_of_another_kind_are_refused():
         )
 
 
+# The summary that the command prints
+
+
+def test_the_summary_says_what_is_held_out_only_where_something_is(capsys):
+    some = results([photo(0)])
+    none = [dataclasses.replace(r, held_out=False) for r in some.recognisers]
+    summarise(some, Console())
+    said = capsys.readouterr().out
+    assert "dlib*" in said and "* held out" in said
+    summarise(dataclasses.replace(some, recognisers=tuple(none)), Console())
+    said = capsys.readouterr().out
+    assert "dlib" in said and "held out" not in said and "*" not in said
+
+
+def test_the_summary_fits_into_80_columns_and_nothing_is_cut(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    some = results([photo(0)])
+    names = ("mobileface-mv", "facenet-128", "lightcnn")
+    longest = [dataclasses.replace(r, name=n, held_out=True, false_match_rate=0.000123)
+               for r, n in zip(some.recognisers, names, strict=True)]  # fmt: skip
+    summarise(dataclasses.replace(some, recognisers=tuple(longest)), Console())
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    assert next(line.split() for line in said.splitlines() if "*" in line) == [
+        "mobileface-mv*", "1.00→0.00", "0.00012", *["0.00→1.00"] * 2, "0.00→0.00", "1.00→1.00"
+    ]  # fmt: skip
+
+
+def test_the_summary_names_what_was_left_out_as_it_is_called(capsys):
+    name = "trip[old]/[red]a[/red] :smile:.jpg"
+    summarise(results([], [report.NotProtected(name, "no face [0] found")]), Console())
+    assert capsys.readouterr().out == f"not protected (1):\n  {name}: no face [0] found\n"
+
+
 # Numbers in words
 
 
@@ -473,8 +506,13 @@ def test_numbers_have_sensible_precision():
     assert decimal(-0.0631, 3) == "\u22120.063"
     assert decimal(-0.0001, 3) == "0.000"
     assert decimal(None, 3) == "\u2013"
-    assert percentage(59 / 60, 60) == "98\u202f%"
-    assert percentage(499 / 500, 500) == "99.8\u202f%"
+    assert percentage(Estimate(59 / 60, 0.9, 1.0), 60) == "98\u202f%"
+    assert percentage(Estimate(499 / 500, 0.98, 1.0), 500) == "99.8\u202f%"
+    assert percentage(None, 500) == chance(None) == "\u2013"
+    assert interval(Estimate(1.0, 0.9398, 1.0)) == "94 – 100"
+    assert [chance(rate) for rate in (0.0, 0.00094, 0.0523)] == [
+        f"{text}\u202f%" for text in ("0", "0.094", "5.2")
+    ]
     assert duration(0.0803) == "80.3 ms"
     assert duration(59.96) == "60 s"
     assert duration(312.4) == "5 min 12 s"

@@ -5,20 +5,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits
+from tipim_jax.attack.gallery import bundled_file, gallery_files
 from tipim_jax.attack.measure import measure, results
-from tipim_jax.attack.scan import scan, scanned_again
+from tipim_jax.attack.saved import ProtectedPhoto
 from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.datasets import bundled
-from tipim_jax.engine import Journal, Outcome, Protector, Share, protect_files
-from tipim_jax.engine.threads import threads
-from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.photos import PhotoFile, find_photos, output_paths, read_photo, write_whole
+from tipim_jax.datasets.crops import CropCache
+from tipim_jax.datasets.portraits import find_portraits
+from tipim_jax.engine import Journal, Outcome, Protector, Share, clear_partial, protect_files
+from tipim_jax.engine.protector import FINDERS
+from tipim_jax.engine.threads import ahead, threads
+from tipim_jax.identification import Recogniser
+from tipim_jax.photos import YUNET, PhotoFile, find_photos, output_paths, write_whole
 from tipim_jax.progress import Bars
-from tipim_jax.report import NotProtected, Results, picture, report
+from tipim_jax.report import NotProtected, Results, Targets, picture, report
+from weights_convert import home, obtain
 
 
 def run(settings: Attack, command: str, console: Console, share: Share) -> Results | None:
@@ -43,6 +46,8 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
     began = time.perf_counter()
     files = _input_files(settings)
     _make_output(settings.output)
+    if share.count == 1:
+        clear_partial(settings.output)
     protector = Protector(
         settings.method,
         surrogates=settings.surrogates,
@@ -51,16 +56,16 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
         batch_size=settings.batch_size,
         dtype=settings.dtype,
     )
-    for photo, reason in protector.targets.left_out:
-        console.print(f"left out of the targets: {photo}: {reason}", markup=False)
+    for photo, reason in protector.targets.left_out.items():
+        console.print(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, share, bars)
         if share.index > 0:
             return None
         found = _measure(settings, protector, files, outcome, command, console, bars, began)
     target_pictures = {
-        name: picture(read_photo(photo).pixels)
-        for name, photo in zip(protector.targets.names, protector.targets.photos, strict=True)
+        name: picture(face.pixels)
+        for name, face in zip(protector.targets.names, protector.targets.faces, strict=True)
     }
     measured, summary = found
     page = report(summary, measured.pictures, target_pictures)
@@ -106,26 +111,41 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
         name: protector.surrogates.get(name) or Recogniser.load(name)
         for name in settings.recognisers
     }
+    kept = CropCache(home() / "crops", obtain(YUNET))
     origin, named = gallery_files(settings.gallery)
-    with threads(1) as pool:
-        advance = bars.add("gallery", len(named), "photos")
-        scanned = scan([file for _, file in named], protector.detector, advance, pool)
-        gallery = portraits(origin, named, scanned, console)
+    with threads(FINDERS) as pool:
+        gallery, left_out = find_portraits(
+            named,
+            kept,
+            "largest",
+            each=lambda find, some: ahead(find, some, pool, len(some)),
+            progress=bars.add("gallery", len(named), "photos"),
+        )
+    for photo, reason in left_out.items():
+        console.print(f"left out of {origin}: {photo}: {reason}")
+    if not len(gallery):
+        raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
     photos = [
-        scanned_again(file, outcome.photos[file.source].outcomes)
+        ProtectedPhoto(
+            file,
+            photo.saved,
+            tuple(one.face for one in photo.outcomes),
+            tuple(one.target for one in photo.outcomes),
+        )
         for file in files
-        if file.source in outcome.photos
+        if (photo := outcome.photos.get(file.source))
     ]
     measured = measure(
-        settings,
-        recognisers,
-        protector.surrogates,
-        protector.targets,
-        gallery,
         photos,
-        {source: photo.saved for source, photo in outcome.photos.items()},
+        recognisers,
+        protector.targets.faces,
+        gallery,
         protector.detector,
-        bars,
+        surrogates=settings.surrogates,
+        gallery_origin=origin if settings.gallery else None,
+        epsilon=settings.method.epsilon,
+        output=settings.output,
+        bars=bars,
     )
     seconds = {
         "total": time.perf_counter() - began,
@@ -141,12 +161,13 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
         for file in files
         if file.source in outcome.missed
     ]
-    return measured, results(settings, command, protector.targets, measured, missed, seconds, work)
+    imitated = Targets(protector.targets.origin, protector.targets.names)
+    return measured, results(settings, command, imitated, measured, missed, seconds, work)
 
 
 def _input_files(settings: Attack) -> Sequence[PhotoFile]:
     if not settings.paths:
-        return [bundled_file(path) for path in bundled.probe_photos()]
+        return [bundled_file(path) for path in bundled.demonstration_photos()]
     files = find_photos(settings.paths, skip=settings.output)
     if not files:
         raise SettingsError(

@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "comparison": ["Comparison", "compare"],
-        "files": ["Outcome", "Stopped", "protect_files"],
+        "files": ["Outcome", "Stopped", "clear_partial", "protect_files"],
         "found": ["FaceOutcome", "FoundPhoto", "MaskedPhoto", "WrittenPhoto"],
         "journal": ["Journal"],
         "protector": ["Protected", "Protector"],

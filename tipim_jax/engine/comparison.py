@@ -7,7 +7,8 @@ import numpy as np
 
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.photos import YUNET, FaceDetector, crop, similarity
+from tipim_jax.networks import Network
+from tipim_jax.photos import YUNET, FaceDetector, look
 from tipim_jax.runtime import configure
 from weights_convert import obtain
 
@@ -27,7 +28,7 @@ class Comparison(NamedTuple):
 
 
 def compare(first: Picture, second: Picture, recogniser: str = "sface") -> Comparison:
-    """Shows the largest face of each picture to a recogniser.
+    """Shows the largest face of each picture to a recogniser, through its own window.
 
     Args:
       first, second: Paths of photos, PIL images, or uint8 arrays [height, width, 3].
@@ -43,21 +44,20 @@ def compare(first: Picture, second: Picture, recogniser: str = "sface") -> Compa
     threshold = loaded.network.threshold
     if threshold is None:
         raise ValueError(f"{recogniser} has no threshold; expected a network that has one")
-    faces = np.stack(
-        [_largest_face(which, one) for which, one in (("first", first), ("second", second))]
-    )
-    embeddings = loaded(faces)
+    seen = [_seen("first", first, loaded.network), _seen("second", second, loaded.network)]
+    embeddings = loaded(np.stack(seen))
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     cosine = float(unit[0] @ unit[1])
     return Comparison(cosine, threshold, cosine > threshold)
 
 
-def _largest_face(which: str, picture: Picture):
+def _seen(which: str, picture: Picture, network: Network):
+    """The largest face, through the network's own window."""
     pixels = pixels_of(picture).pixels
     found = _detector().detect(pixels)
     if not found:
         raise ValueError(f"no face was found in the {which} picture")
-    return crop(pixels, similarity(found[0].landmarks))
+    return look(pixels, found[0], network.window, network.input_size)
 
 
 @functools.cache

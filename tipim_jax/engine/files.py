@@ -5,6 +5,7 @@ the last. No more than a few batches of photos are in memory; of the others it i
 are and what became of their faces.
 """
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from tipim_jax.photos import (
 
 _WRITERS = 1
 _UNWRITTEN = 16  # photos that may wait for the disk
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part")  # as `photos.write_whole` calls it
 
 
 class Stopped(Exception):
@@ -125,6 +127,16 @@ def protect_files(
             ) from None
     outcome.waiting = watch.seconds
     return outcome
+
+
+def clear_partial(output: Path) -> None:
+    """Removes what runs that were killed had half written below an output folder.
+
+    To be called by the one process that works there.
+    """
+    for path in output.rglob(".*.part"):
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, State]:

@@ -25,15 +25,26 @@ def normalise(embeddings: Float[Array, "*batch dim"]) -> Float[Array, "*batch di
 
 
 def identity_cotangents(
-    original: Float[Array, " dim"], targets: Float[Array, "targets dim"], distance: Distance
+    original: Float[Array, " dim"],
+    targets: Float[Array, "targets dim"],
+    self_weight: Float[Array, ""] | float,
+    distance: Distance,
 ) -> Float[Array, "targets dim"]:
-    """∂L_iden/∂f(x^p) for every target (eq. 2).
+    """∂L_iden/∂f(x^p) for every target, but for what the normalisation of f takes from it (eq. 2).
 
-    L_iden = ‖f(x^p) − f(x^t)‖² − ‖f(x^p) − f(x^r)‖² is linear in f(x^p) but for two squares that
-    cancel, so its derivative 2 (f(x^r) − f(x^t)) needs no forward pass.
+    L_iden = ‖f(x^p) − f(x^t)‖² − w ‖f(x^p) − f(x^r)‖² has the derivative
+    2 (w f(x^r) − f(x^t)) + 2 (1 − w) f(x^p). At w = 1 the second part is zero. Else it is radial,
+    along f = e / s with s = sqrt(‖e‖² + 1e-5), and the normalisation's own derivative
+    (I − f fᵀ) / s, through which it goes next, leaves (1 − ‖f‖²) f / s of it. Were f exactly a unit
+    vector that would be nothing; the offset leaves a share of 1e-5 / s², 1e-5 where embeddings have
+    length 1 and less than float32 can tell where they have 10. So the first part is all that
+    counts, and it needs no forward pass.
+
+    Args:
+      self_weight: w.
     """
     scale = 2.0 if distance == "sum" else 2.0 / original.shape[-1]
-    return scale * (original[None] - targets)
+    return scale * (self_weight * original[None] - targets)
 
 
 def gain_distances(

@@ -186,7 +186,9 @@ class _Seen:
         for pull_back, original, wanted in zip(
             self._pull_backs, self._original, targets, strict=True
         ):
-            cotangents = identity_cotangents(original, wanted, self._settings.distance)
+            cotangents = identity_cotangents(
+                original, wanted, self._settings.self_weight, self._settings.distance
+            )
             (found,) = in_pieces(pull_back, cotangents, at_once)
             if self._settings.ensemble == "gradients":
                 found = jax.vmap(mean_absolute_normalised)(found)

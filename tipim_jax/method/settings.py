@@ -28,6 +28,8 @@ class TipIm:
         where the eye sees noise. It grows with their contrast, up to ε.
       colour_epsilon: largest change of a pixel's colour: its channels change by at most so much
         more or less than the middle of their changes. At 0 pixels become lighter and darker alone.
+      self_weight: weight w of leaving oneself, in eq. 2: D_f(x^p, x^t) − w · D_f(x^p, x^r). The
+        paper has 1.
       gamma: weight γ of the MMD term in eq. 4.
       learning_rate: step size α, in the unit that `step_rule` says.
       iterations: number of steps T.
@@ -63,6 +65,7 @@ class TipIm:
     epsilon: float = 12.0
     smooth_epsilon: float = 255.0
     colour_epsilon: float = 255.0
+    self_weight: float = 1.0
     gamma: float = 0.0
     learning_rate: float = 1.5
     iterations: int = 100
@@ -116,11 +119,13 @@ class TipIm:
 
         Other than the official settings: long steps that turn quickly, the nearest target, views of
         what posting and other detectors make of a photo, the gradients of several networks as
-        equals, and no more than 4 levels of colour, or of anything where the photo is smooth.
+        equals, no more than 4 levels of colour, or of anything where the photo is smooth, and three
+        times as much weight on leaving oneself as on coming near the target.
         """
         return cls(
             smooth_epsilon=4.0,
             colour_epsilon=4.0,
+            self_weight=3.0,
             learning_rate=5.0,
             iterations=40,
             momentum=0.65,
@@ -157,6 +162,7 @@ class TipIm:
             ("epsilon", 0.0, 255.0),
             ("smooth_epsilon", 0.0, 255.0),
             ("colour_epsilon", 0.0, 255.0),
+            ("self_weight", 0.0, float("inf")),
             ("gamma", 0.0, float("inf")),
             ("learning_rate", 0.0, float("inf")),
             ("momentum", 0.0, float("inf")),
