@@ -15,7 +15,7 @@ from PIL import Image
 from tipim_jax.configuration import SettingsError
 from tipim_jax.engine.share import Share
 from tipim_jax.identification import FIGURES, Faces, Row, Seen
-from tipim_jax.method import Surrogate, TipIm, batch, image_keys, protect
+from tipim_jax.method import Surrogate, TipIm, image_keys, protect
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from tipim_jax.sweep import protect as protection
 from tipim_jax.sweep.figures import draw
@@ -215,7 +215,7 @@ def test_a_sweep_that_is_stopped_anywhere_ends_as_one_that_never_was(
 ):
     whole = run_cells(cells(), tmp_path / "whole", surrogate)
     monkeypatch.setattr(protection, "_SECONDS_BETWEEN_SAVES", 0)
-    monkeypatch.setattr(batch, "_MOST_ITERATIONS_A_CALL", 1)
+    monkeypatch.setattr(protection, "ITERATIONS_A_CALL", 1)
     kept = 0
     for stop_after in (3, 9, 8, 12, 5, 100):
         calls = itertools.count()

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, iterations_a_call, start
+from tipim_jax.method import ITERATIONS_A_CALL, Layout, Surrogate, TipIm, advance, image_keys, start
 from tipim_jax.photos import Region
 
 
@@ -33,16 +33,15 @@ def masks(
         photos nor the batch changes a mask.
       progress: called with the share of the batch's work just done.
     """
-    chunk = iterations_a_call(settings.iterations)
     regions = iter(regions)
     surrogates, targets = layout.replicate((surrogates, targets))
     while faces := list(itertools.islice(regions, size)):
-        count = len(faces)
-        faces += faces[-1:] * (size - count)
+        real = len(faces)
+        faces += faces[-1:] * (size - real)
         batch = np.stack([face.pixels for face in faces]).astype(np.float32)
         alignments = np.stack([face.matrix for face in faces]).astype(np.float32)
         keys = image_keys(seed, batch)
-        valid = np.arange(size) < count
+        valid = np.arange(size) < real
         problem, state = start(
             surrogates,
             batch,
@@ -53,11 +52,12 @@ def masks(
             valid=valid,
             layout=layout,
         )
-        for _ in range(settings.iterations // chunk):
-            state, _ = advance(surrogates, problem, state, settings, chunk, layout=layout)
+        for done in range(0, settings.iterations, ITERATIONS_A_CALL):
+            count = min(ITERATIONS_A_CALL, settings.iterations - done)
+            state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
             jax.block_until_ready(state)
-            progress(chunk / settings.iterations)
-        yield from (np.asarray(state.protected) - batch)[:count]
+            progress(count / settings.iterations)
+        yield from (np.asarray(state.protected) - batch)[:real]
 
 
 def even_batch(faces: int, batch_size: int, settings: TipIm, devices: int) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from tipim_jax.identification import Faces
-from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, iterations_a_call, start
+from tipim_jax.method import ITERATIONS_A_CALL, Layout, Surrogate, TipIm, advance, image_keys, start
 from tipim_jax.photos import write_whole
 from tipim_jax.sweep.settings import Cell
 from tipim_jax.sweep.unfinished import Unfinished
@@ -135,7 +135,7 @@ def _protect(
     progress(faces * done / iterations)
     saved = time.monotonic()
     while done < iterations:
-        count = min(iterations_a_call(iterations), iterations - done)
+        count = min(ITERATIONS_A_CALL, iterations - done)
         state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
         jax.block_until_ready(state)
         done += count
@@ -155,8 +155,7 @@ def _protect(
 
 def _of_each(settings: Sequence[TipIm], mmd_group_size: int) -> TipIm:
     """One value of every traced number for each image."""
-    settings = [dataclasses.replace(s, mmd_group_size=mmd_group_size) for s in settings]
-    return jax.tree.map(lambda *numbers: np.array(numbers, np.float32), *settings)
+    return TipIm.of_each([dataclasses.replace(s, mmd_group_size=mmd_group_size) for s in settings])
 
 
 def _digest(batch: Sequence[_Set], probes: Faces) -> str:
