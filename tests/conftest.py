@@ -1,11 +1,37 @@
-"""What several test files share."""
+"""What several test files share, and what all of them run under."""
 
+import gc
+
+import jax
 import pytest
+import xdist
 
+from tipim_jax import runtime
 from tipim_jax.networks import get
 from tipim_jax.photos import YUNET, FaceDetector
 from weights_convert import obtain
 from weights_convert.origins import cached_path
+
+# Beyond these, workers want more memory than they are worth.
+_MOST_WORKERS = 4
+
+
+def pytest_sessionstart(session):
+    """Every process computes as a command does: a device a core, and compiled programs kept."""
+    if not xdist.is_xdist_controller(session):
+        runtime.configure()
+
+
+def pytest_xdist_auto_num_workers():
+    return min(runtime.cores(), _MOST_WORKERS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_of_one_file():
+    """Frees what a file's tests compiled; the cache on disk has it for the next one."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
