@@ -20,8 +20,6 @@ from tipim_jax.networks.ops.sliding import SlidingWindows
 from tipim_jax.networks.origin import NpmMember, WheelMember
 from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.photos import crop, read_photo
-from weights_convert.errors import ConversionError
-from weights_convert.fill import Table, fill
 
 # Networks whose weights everybody can have without being asked.
 AUTOMATIC = [
@@ -264,45 +262,3 @@ def test_region_of_the_whole_image_is_a_resize_and_outside_is_zero():
     half = region_resized(image, (4, 0, 12, 8), (8, 8))
     np.testing.assert_allclose(half[:, :4], image[:, 4:], atol=1e-6)
     assert not np.asarray(half[:, 4:]).any()
-
-
-# The conversion: nothing left over, nothing left empty.
-
-
-def test_a_file_that_does_not_fit_is_refused_with_all_its_faults():
-    wanted = {
-        "params": {
-            name: jax.ShapeDtypeStruct((2,), jnp.float32) for name in ("a", "b", "c", "empty")
-        }
-    }
-    source = {
-        "first": np.zeros(2),
-        "wide": np.zeros(3),
-        "broken": np.array([1.0, np.nan]),
-        "spare": np.zeros(1),
-        "scale": np.array(3.0),
-    }
-    table = Table(
-        "torch",
-        weights={
-            "first": ("params/a", lambda array: array),
-            "wide": ("params/b", lambda array: array),
-            "broken": ("params/c", lambda array: array),
-            "absent": ("params/a", lambda array: array),
-        },
-        constants={"scale": np.array(2.0)},
-    )
-    with pytest.raises(ConversionError) as refused:
-        fill(wanted, source, table)
-    text = str(refused.value)
-    for fault in (
-        "wide: shape (3,)",
-        "broken: 1 of 2 values are NaN or infinite",
-        "absent: not in the file",
-        "scale: is 3.0, expected 2.0",
-        "spare: in the file, but nothing uses it",
-        "params/empty: nothing fills it",
-        "6 faults",
-    ):
-        assert fault in text
-    assert "first" not in text

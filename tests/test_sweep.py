@@ -26,9 +26,9 @@ from tipim_jax.identification import (
 from tipim_jax.method import Surrogate, TipIm, batch, image_keys, protect
 from tipim_jax.report import Measurement
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
+from tipim_jax.sweep.crops import protect_cells
 from tipim_jax.sweep.figures import draw
 from tipim_jax.sweep.places import Places
-from tipim_jax.sweep.protect import protect_cells
 from tipim_jax.sweep.settings import Cell, Overrides, read_sweep
 
 SIZE = 12
@@ -250,7 +250,7 @@ def row(gamma, name="TIP-IM", value=0.5, surrogates=("mobileface",)):
         "iterations": 4,
         "seed": 0,
         "settings": {"gamma": gamma},
-        "crops": f"{gamma}",
+        "folder": f"{gamma}",
     }
     same = Estimate(value, value, value)
     quality = dict.fromkeys(("psnr", "ssim", "mmd", "difference"), same)

@@ -1,7 +1,7 @@
 """The command `python -m weights_convert`."""
 
 import argparse
-import importlib
+import pkgutil
 import sys
 
 from rich import box
@@ -17,6 +17,7 @@ _EXAMPLES = """\
 commands:
   list                      what there is, under which licence, and what is converted already
   NAME [NAME ...]           obtain, check and convert networks
+  export NAME ...           write a network's converted weights to a file, see `export --help`
   embed NAME ...            embed aligned faces from a file, see `embed --help`
   verify NAME [NAME ...] …  measure networks on pairs of photos, see `verify --help`
 
@@ -35,17 +36,24 @@ running this command is never needed for networks that `list` calls automatic, b
 ahead of time.
 """
 
+# By name: they are imported when they are asked for, and the last two stand above this package.
+_COMMANDS = {
+    "export": "weights_convert.export:main",
+    "embed": "tipim_jax.evaluate.embed:main",
+    "verify": "tipim_jax.evaluate.verify:main",
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 for an error, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
     errors = Console(stderr=True)
     try:
-        if arguments[:1] == ["list"] and len(arguments) == 1:
+        if arguments == ["list"]:
             _list()
             return 0
-        if arguments[:1] in (["embed"], ["verify"]):
-            return _run(*arguments)
+        if arguments and arguments[0] in _COMMANDS:
+            return pkgutil.resolve_name(_COMMANDS[arguments[0]])(arguments[1:])
         return _convert(arguments)
     except (ConversionError, InputError, OSError) as error:
         errors.error(error)
@@ -53,12 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         errors.print("stopped; what is converted stays, run the command again to go on")
         return 130
-
-
-def _run(command: str, *arguments: str) -> int:
-    # Handed on by name: what converts weights needs neither photos nor their detector.
-    run = importlib.import_module(f"tipim_jax.evaluate.{command}")
-    return run.main(list(arguments))
 
 
 def _convert(arguments: list[str]) -> int:
@@ -75,11 +77,7 @@ def _convert(arguments: list[str]) -> int:
     check_networks(parser, options)
     check_licences(options)
     for number, name in enumerate(options.names, start=1):
-        convert(
-            name,
-            file=options.file,
-            step=f"{number}/{len(options.names)}",
-        )
+        convert(name, file=options.file, step=f"{number}/{len(options.names)}")
     return 0
 
 

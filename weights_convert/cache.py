@@ -97,15 +97,15 @@ def copy(file: Path, place: Path, digest: str) -> None:
 def alone(folder: Path) -> Iterator[None]:
     """Makes a folder of the cache; waits until nobody else is in this context for it.
 
-    The file `.lock` in it stays, as whoever waits has it open.
-
     Raises:
-      ConversionError: the folder cannot be made or written to.
+      ConversionError: the folder or its lock cannot be made.
     """
+    locks = home() / "locks"  # these stay, as whoever waits for one has it open
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        locks.mkdir(exist_ok=True)
         with Console(stderr=True).status(f"waiting for {folder} …"):
-            taken = FileLock(folder / ".lock").acquire()
+            taken = FileLock(locks / "-".join(folder.relative_to(home()).parts)).acquire()
     except OSError as error:
         raise _cannot_write(home(), error) from None
     with taken:

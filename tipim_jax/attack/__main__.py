@@ -60,10 +60,18 @@ def summarise(results: "Results", console: Console) -> None:
     """Prints the table of rates and the files that were left out."""
     from tipim_jax.report.tables import chance
 
-    table = Table(box=box.SIMPLE_HEAD, title="share of faces, before→after", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+        title="share of faces, before→after",
+        title_justify="left",
+    )
     columns = ("recogniser", "recognised", "FMR", "Rank-1-UT", "Rank-5-UT", "Rank-1-T", "Rank-5-T")
     for column in columns:
-        table.add_column(column, justify="left" if column == "recogniser" else "right")
+        table.add_column(
+            column, justify="left" if column == "recogniser" else "right", no_wrap=True
+        )
     for recogniser in results.recognisers:
         recognised, *ranks = (
             "→".join(
@@ -77,8 +85,8 @@ def summarise(results: "Results", console: Console) -> None:
     if results.photos:
         console.print(table)
         console.print(
-            "FMR: what chance gives, the share of pairs of different people among these faces that "
-            "the recogniser's threshold takes for one person"
+            "\nFMR: what chance gives, the share of pairs of different people among these faces\n"
+            "that the recogniser's threshold takes for one person"
         )
         if any(recogniser.held_out for recogniser in results.recognisers):
             console.print("* held out: the masks were made without it")

@@ -18,7 +18,7 @@ from tipim_jax.engine import Journal, Outcome, Protector, Share, clear_partial, 
 from tipim_jax.engine.protector import FINDERS
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification import Recogniser
-from tipim_jax.photos import YUNET, PhotoFile, find_photos, output_paths, read_photo, write_whole
+from tipim_jax.photos import YUNET, PhotoFile, find_photos, output_paths, write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.report import NotProtected, Results, Targets, picture, report
 from weights_convert import home, obtain
@@ -56,7 +56,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
         batch_size=settings.batch_size,
         dtype=settings.dtype,
     )
-    for photo, reason in protector.targets.left_out:
+    for photo, reason in protector.targets.left_out.items():
         console.print(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, share, bars)
@@ -64,8 +64,8 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
             return None
         found = _measure(settings, protector, files, outcome, command, console, bars, began)
     target_pictures = {
-        name: picture(read_photo(photo).pixels)
-        for name, photo in zip(protector.targets.names, protector.targets.photos, strict=True)
+        name: picture(face.pixels)
+        for name, face in zip(protector.targets.names, protector.targets.faces, strict=True)
     }
     measured, summary = found
     page = report(summary, measured.pictures, target_pictures)
@@ -125,8 +125,6 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
         console.print(f"left out of {origin}: {photo}: {reason}")
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
-    named = zip(protector.targets.names, map(bundled_file, protector.targets.photos), strict=True)
-    targets, _ = find_portraits([*named], kept, "largest")
     photos = [
         ProtectedPhoto(
             file,
@@ -140,7 +138,7 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
     measured = measure(
         photos,
         recognisers,
-        targets,
+        protector.targets.faces,
         gallery,
         protector.detector,
         surrogates=settings.surrogates,
@@ -169,7 +167,7 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
 
 def _input_files(settings: Attack) -> Sequence[PhotoFile]:
     if not settings.paths:
-        return [bundled_file(path) for path in bundled.probe_photos()]
+        return [bundled_file(path) for path in bundled.demonstration_photos()]
     files = find_photos(settings.paths, skip=settings.output)
     if not files:
         raise SettingsError(

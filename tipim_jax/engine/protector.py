@@ -8,6 +8,7 @@ Pictures are RGB, uint8 in [0, 255], height × width × 3. Nothing here writes f
 does.
 """
 
+import copy
 import hashlib
 import json
 from collections import deque
@@ -26,7 +27,7 @@ from tipim_jax.engine import defaults
 from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.loop import Mask, masks
 from tipim_jax.engine.pictures import Picture, pixels_of
-from tipim_jax.engine.targets import load_targets
+from tipim_jax.engine.targets import Targets, load_targets
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
@@ -80,8 +81,8 @@ class Protector:
         self,
         method: TipIm | None = None,
         *,
-        surrogates: Sequence[str] = defaults.SURROGATES,
-        targets: str | Path | None = None,
+        surrogates: Sequence[str | Recogniser] = defaults.SURROGATES,
+        targets: str | Path | Targets | None = None,
         seed: int = 0,
         batch_size: int = defaults.BATCH_SIZE,
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
@@ -90,9 +91,9 @@ class Protector:
 
         Args:
           method: None: the command's default.
-          surrogates: Names in the registry.
-          targets: Folder with one photo of each person who is to be imitated; None: ten of the
-            bundled people.
+          surrogates: Names in the registry, or networks that are loaded already.
+          targets: Folder with one photo of each person who is to be imitated, or such people that
+            are loaded already; None: ten of the bundled people.
           seed: The same seed gives the same masks.
           batch_size: Number of faces that are protected together.
           dtype: auto: float32 on a CPU, bfloat16 on an accelerator.
@@ -109,12 +110,23 @@ class Protector:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
         self.seed = seed
         self.detector = FaceDetector(obtain(YUNET))
-        self.targets = load_targets(None if targets is None else Path(targets), self.detector)
+        if not isinstance(targets, Targets):
+            targets = load_targets(None if targets is None else Path(targets))
+        self.targets = targets
         on_cpu = jax.default_backend() == "cpu"
         self.dtype = ("float32" if on_cpu else "bfloat16") if dtype == "auto" else dtype
-        self.surrogates = {name: Recogniser.load(name) for name in dict.fromkeys(surrogates)}
+        loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
+        self.surrogates = {one.network.name: one for one in loaded}
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
         self.batch_size = batch_size
+
+    def with_settings(self, method: TipIm, *, seed: int | None = None) -> "Protector":
+        """Another one with the same networks, targets and detector."""
+        method.check()
+        other = copy.copy(self)
+        other.method = method
+        other.seed = self.seed if seed is None else seed
+        return other
 
     @property
     def decides(self) -> str:

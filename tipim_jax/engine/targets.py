@@ -1,7 +1,5 @@
-"""Whom the masks imitate: one aligned face of each target identity."""
+"""Whom the masks imitate: one face of each target identity."""
 
-import hashlib
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from tipim_jax.configuration import SettingsError
-from tipim_jax.datasets import bundled
-from tipim_jax.photos import FaceDetector, PhotoError, crop, find_photos, read_photo
+from tipim_jax.datasets import bundled, find_portraits, stated_person
+from tipim_jax.datasets.crops import CropCache
+from tipim_jax.identification import PhotoFaces
+from tipim_jax.photos import YUNET, PhotoFile, crop, find_photos
+from weights_convert import home, obtain
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,60 +21,52 @@ class Targets:
 
     Attributes:
       origin: Where they come from, in words.
-      names: Name of each.
-      photos: One photo of each.
-      crops: Largest face of each photo, aligned; RGB in [0, 255].
-      left_out: Photos without a usable face, and why.
+      faces: One face of each.
+      left_out: Photos without a usable face, by where they lie, and why.
     """
 
     origin: str
-    names: tuple[str, ...]
-    photos: tuple[Path, ...]
-    crops: Float[np.ndarray, "targets 112 112 3"]
-    left_out: tuple[tuple[Path, str], ...] = ()
+    faces: PhotoFaces
+    left_out: dict[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each."""
+        return self.faces.people
+
+    @property
+    def digest(self) -> str:
+        """Stands for the photos, the faces in them and the names."""
+        return self.faces.digest
 
     @cached_property
-    def digest(self) -> str:
-        """Stands for the names and the crops."""
-        digest = hashlib.sha256("\n".join(self.names).encode())
-        digest.update(np.ascontiguousarray(self.crops))
-        return digest.hexdigest()
+    def crops(self) -> Float[np.ndarray, "targets 112 112 3"]:
+        """The faces, aligned; RGB in [0, 255]."""
+        return np.stack([crop(face.pixels, face.face.matrix) for face in self.faces])
 
 
-def load_targets(folder: Path | None, detector: FaceDetector) -> Targets:
-    """The targets in a folder with one photo of each; None: ten of the bundled people.
+def load_targets(folder: Path | None) -> Targets:
+    """The largest face of each photo in a folder; None: ten of the bundled people.
 
     Raises:
       SettingsError: there are no photos, or a face in none of them.
       PhotoError: the folder cannot be read.
+      ConversionError: the face detector cannot be obtained.
     """
     if folder is None:
-        origin, photos = "bundled people", bundled.target_photos()
+        origin = "bundled people"
+        named = {
+            name: PhotoFile(path, Path(name, path.name))
+            for name, path in bundled.target_photos().items()
+        }
     else:
-        origin, photos = str(folder), {}
+        origin, named = str(folder), {}
         for file in find_photos([folder]):
-            photos.setdefault(_name(file.source), file.source)
-        if not photos:
+            named.setdefault(stated_person(file) or file.source.stem, file)
+        if not named:
             raise SettingsError(f"--targets {folder} holds no photos; expected one of each person")
-    found, left_out = {}, []
-    for name, path in photos.items():
-        try:
-            pixels = read_photo(path).pixels
-            faces = detector.detect(pixels)
-        except PhotoError as error:
-            left_out.append((path, str(error)))
-            continue
-        if faces:
-            found[name] = path, crop(pixels, faces[0].matrix)
-        else:
-            left_out.append((path, "no face found"))
-    if not found:
-        raise SettingsError(f"{origin}: no face was found in any of its {len(photos)} photos")
-    paths, crops = zip(*found.values(), strict=True)
-    return Targets(origin, tuple(found), paths, np.stack(crops), tuple(left_out))
-
-
-def _name(photo: Path) -> str:
-    """The folder where photos are called after it, as in LFW; otherwise the file's own name."""
-    folder = photo.parent.name
-    return folder if re.fullmatch(rf"{re.escape(folder)}_\d+", photo.stem) else photo.stem
+    kept = CropCache(home() / "crops", obtain(YUNET))
+    faces, left_out = find_portraits([*named.items()], kept, "largest")
+    if not len(faces):
+        raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
+    return Targets(origin, faces, left_out)

@@ -1,7 +1,8 @@
 """A face in a photo, as a recogniser's window shows it.
 
 Photos are RGB, uint8 in [0, 255], height × width × 3. Points are (x, y) in pixels, (0, 0) in the
-centre of the top left one. Every window is an affine map, and sampled bilinearly.
+centre of the top left one. Every window is an affine map, and sampled bilinearly. Programs whose
+box reaches out of the photo cut it off and stretch the rest; here it is black.
 """
 
 from math import atan2, cos, hypot, sin

@@ -8,6 +8,7 @@ from math import ceil, floor
 
 from markupsafe import Markup
 
+from tipim_jax.report.results import RecogniserResult
 from tipim_jax.report.wording import decimal
 
 MOST_FACES = 300  # more lines would make a grey area and a heavy page
@@ -17,17 +18,18 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 262, 14, 266  # edges of the plotted area
 _BEFORE, _AFTER = 80, 222  # where the two columns of dots stand
 
 
-def slope_chart(pairs: Sequence[tuple[float, float]], threshold: float) -> Markup:
+def slope_chart(pairs: Sequence[tuple[float, float]], recogniser: RecogniserResult) -> Markup:
     """A line from the cosine before to the cosine after for each face, and the threshold.
 
     Args:
       pairs: cosine to the nearest gallery photo of the same person, before and after. Of more
         than `MOST_FACES` an evenly spaced selection is drawn.
-      threshold: the recogniser's; above it a face is recognised.
+      recogniser: whose cosines they are.
 
     Returns:
       what stands within an `svg` element whose view box is `VIEW_BOX`.
     """
+    threshold = recogniser.threshold
     shown = [pairs[i * len(pairs) // MOST_FACES] for i in range(MOST_FACES)]
     shown = list(pairs) if len(pairs) <= MOST_FACES else shown
     low, high, step = _axis([threshold, *(cosine for pair in shown for cosine in pair)])
@@ -42,7 +44,7 @@ def slope_chart(pairs: Sequence[tuple[float, float]], threshold: float) -> Marku
         grid.append(_text("end", _LEFT - 8, y(cosine) + 4, decimal(cosine, 2)))
     for i, (before, after) in enumerate(shown):
         shift = (i * 0.618 % 1 - 0.5) * min(24, len(shown))  # so that equal values stay apart
-        state = "known" if after > threshold else "unknown"
+        state = "known" if recogniser.recognises(after) else "unknown"
         lines.append(_line(state, _BEFORE + shift, y(before), _AFTER + shift, y(after)))
         dots.append(mark("before", _BEFORE + shift, y(before)))
         dots.append(mark(state, _AFTER + shift, y(after)))

@@ -77,7 +77,7 @@ def _chart(faces: Sequence[Face], recogniser: RecogniserResult) -> tuple[Markup 
     counts = wording.recognition(faces, recogniser)
     medians = [median(column) for column in zip(*pairs, strict=True)]
     caption = wording.chart_caption(*counts, len(pairs), medians, charts.MOST_FACES)
-    return charts.slope_chart(pairs, recogniser.threshold) if pairs else None, caption
+    return charts.slope_chart(pairs, recogniser) if pairs else None, caption
 
 
 def _shown(value):

@@ -139,6 +139,10 @@ class RecogniserResult:
     clean: Rates
     protected: Rates
 
+    def recognises(self, cosine: float | None) -> bool:
+        """Whether it takes two faces of this cosine for one person; None is no second face."""
+        return cosine is not None and cosine >= self.threshold
+
 
 @dataclass(frozen=True)
 class Quality:

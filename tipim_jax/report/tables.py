@@ -9,7 +9,7 @@ from tipim_jax.report.measurement import Measurement
 
 # What a measurement may say of its cell and of the search, in the order of the columns.
 ABOUT = (
-    *("surrogates", "method", "gamma", "epsilon", "iterations", "seed"),
+    *("surrogates", "method", "gamma", "epsilon", "iterations", "seed", "masks"),
     *("distractor_photos", "drawn_distractors"),
 )
 # The figures of each table, which the paper prints as `a/b`.

@@ -47,13 +47,8 @@ def recognition(faces: Sequence[Face], recogniser: RecogniserResult) -> tuple[in
     """How many faces a recogniser knows before, how many after, and of how many it could."""
     scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]
     scores = [s for s in scores if s.clean.own_cosine is not None]
-    before = sum(s.clean.own_cosine > recogniser.threshold for s in scores)
-    after = sum(
-        s.protected is not None
-        and s.protected.own_cosine is not None
-        and s.protected.own_cosine > recogniser.threshold
-        for s in scores
-    )
+    before = sum(recogniser.recognises(s.clean.own_cosine) for s in scores)
+    after = sum(recogniser.recognises(s.protected.own_cosine) for s in scores if s.protected)
     return before, after, len(scores)
 
 
@@ -74,7 +69,7 @@ def chart_caption(
     if not drawable:
         return "No face was found in the saved photos any more."
     caption = (
-        f"Above the threshold: {before:,} of {of:,} before, {after:,} of {of:,} after. "
+        f"Recognised: {before:,} of {of:,} before, {after:,} of {of:,} after. "
         f"Median {decimal(medians[0], 3)} before, {decimal(medians[1], 3)} after."
     )
     if drawable < of:
@@ -109,10 +104,8 @@ def percentage(rate: Estimate | None, of: int) -> str:
 
 
 def interval(rate: Estimate | None) -> str:
-    """The bounds of a share."""
-    if rate is None:
-        return "not measured"
-    return f"95\u202f% interval: {100 * rate.low:.0f} to {100 * rate.high:.0f}\u202f%"
+    """The bounds of a share in percent."""
+    return "" if rate is None else f"{100 * rate.low:.0f} – {100 * rate.high:.0f}"
 
 
 def chance(rate: float | None) -> str:

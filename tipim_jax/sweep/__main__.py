@@ -53,6 +53,8 @@ class Command:
         the covariance of the real ones.
       iterations: Of every cell.
       batch_size: How many faces are protected together.
+      crops: Attack aligned crops as crops, as the published protocols have it, and not whole
+        photos.
       coordinator: Address of the first of several processes that share the work.
       num_processes: How many there are.
       process_id: Which one this is, from 0.
@@ -68,6 +70,7 @@ class Command:
     drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
+    crops: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None
     process_id: Annotated[int | None, _unset("0", "N")] = None
@@ -95,9 +98,8 @@ def _parse(arguments: list[str]) -> Command:
 
 def _sweep(command: Command, errors: Console) -> int:
     began = time.perf_counter()
-    overrides = Overrides(
-        **{field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
-    )
+    given = {field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
+    overrides = Overrides(**given | {"crops": command.crops or None})
     sweep = read_sweep(command.config, overrides)
     output = command.output or Path("out") / command.config.stem
 
@@ -117,14 +119,14 @@ def _sweep(command: Command, errors: Console) -> int:
             experiment = load_experiment(
                 sweep, command.lfw, command.roles, command.distractor_photos, output, bars
             )
-            found = run(sweep, experiment, output, bars)
+            way, found = run(sweep, experiment, output, bars)
     except weights_convert.ConversionError as error:
         errors.error(error)
         return 1
     if share.index == 0:
         console = Console()
         seconds = time.perf_counter() - began
-        console.print(write_outcome(sweep, experiment, found, output, seconds))
+        console.print(write_outcome(sweep, experiment, way, found, output, seconds))
         console.print(str(output / "index.html"))
     return 0
 

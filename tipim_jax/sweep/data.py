@@ -1,5 +1,6 @@
 """From a sweep's protocol to its faces."""
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,8 @@ from tipim_jax.datasets import (
 )
 from tipim_jax.datasets.distractor_photos import load_strangers
 from tipim_jax.datasets.lfw import LfwError, LfwPhoto
-from tipim_jax.identification import CropFaces, Experiment
+from tipim_jax.identification import CropFaces, Experiment, PhotoFaces
+from tipim_jax.photos import Face
 from tipim_jax.progress import Bars
 from tipim_jax.runtime import cores
 from tipim_jax.sweep.settings import Sweep
@@ -57,14 +59,14 @@ def load_experiment(
         protocol.write(output / "protocol.json")
         workers = max(1, cores() - 1) if lfw else 0
         parts = [
-            _aligned(faces, getattr(protocol, part), part, workers, bars)
+            _located(faces, getattr(protocol, part), part, workers, sweep.crops, bars)
             for part in ("probes", "targets", "gallery")
         ]
     except (LfwError, ValueError) as error:
         raise SettingsError(str(error)) from None
     strangers = None
     if distractor_photos is not None:
-        known = map(face_key, itertools.chain.from_iterable(part.crops for part in parts))
+        known = (face_key(face.crop) for face in itertools.chain.from_iterable(parts))
         strangers = load_strangers(distractor_photos, known, bars)
     return Experiment(*parts, drawn=sweep.drawn_distractors, strangers=strangers)
 
@@ -83,9 +85,15 @@ def _protocol(sweep: Sweep, faces: FaceSet, roles: Path | None) -> Protocol:
     return draw(faces, sweep.protocol_seed, Roles.read(roles) if roles else None, **numbers)
 
 
-def _aligned(
-    faces: FaceSet, photos: Sequence[LfwPhoto], part: str, workers: int, bars: Bars
-) -> CropFaces:
+def _located(
+    faces: FaceSet,
+    photos: Sequence[LfwPhoto],
+    part: str,
+    workers: int,
+    crops: bool,
+    bars: Bars,
+) -> PhotoFaces | CropFaces:
+    """The face nearest the centre of each photo: in the photo, or as a crop."""
     batches = AlignedFaces(
         faces,
         photos,
@@ -96,11 +104,20 @@ def _aligned(
     found = list(batches)
     for photo, reason in batches.left_out.items():
         Console(stderr=True).print(f"left out of the {part}: {photo}: {reason}")
-    names = [photo for batch in found for photo in batch.photos]
-    if not names:
+    named = [photo for batch in found for photo in batch.photos]
+    if not named:
         raise SettingsError(f"{faces.origin}: no face was found in any of the {part}")
-    return CropFaces(
-        tuple(str(photo) for photo in names),
-        tuple(photo.person for photo in names),
-        np.concatenate([batch.crops for batch in found]),
+    names, people = tuple(map(str, named)), tuple(photo.person for photo in named)
+    if crops:
+        return CropFaces(names, people, np.concatenate([batch.crops for batch in found]))
+    return PhotoFaces(
+        names=names,
+        people=people,
+        faces=tuple(
+            Face(box, landmarks, score=1.0)
+            for batch in found
+            for box, landmarks in zip(batch.boxes, batch.landmarks, strict=True)
+        ),
+        contents=tuple(hashlib.sha256(faces.read(photo)).hexdigest() for photo in named),
+        read=lambda number: faces.read(named[number]),
     )

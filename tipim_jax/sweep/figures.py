@@ -60,7 +60,11 @@ def _curves(rows: Sequence[Measurement]) -> list[list[Measurement]]:
     """Rows that differ in γ alone, in its order."""
     groups: dict[str, list[Measurement]] = {}
     for row in rows:
-        rest = {name: v for name, v in row.about.items() if name not in ("gamma", "crops")}
+        rest = {
+            name: v
+            for name, v in row.about.items()
+            if name not in ("gamma", "folder", "no_face_found")
+        }
         rest["settings"] = {k: v for k, v in rest["settings"].items() if k != "gamma"}
         groups.setdefault(str(rest), []).append(row)
     curves = [sorted(group, key=lambda row: row.about["gamma"]) for group in groups.values()]

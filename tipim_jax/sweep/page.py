@@ -17,8 +17,8 @@ def sweep_page(
     about: Sequence[str],
     rows: Sequence[Measurement],
     figures: Mapping[Path, str],
-    clean: UInt8[np.ndarray, "faces 112 112 3"],
-    protected: Sequence[tuple[Measurement, UInt8[np.ndarray, "faces 112 112 3"]]],
+    clean: Sequence[UInt8[np.ndarray, "112 112 3"]],
+    protected: Sequence[tuple[Measurement, Sequence[UInt8[np.ndarray, "112 112 3"]]]],
 ) -> str:
     """The page as text; write it as UTF-8.
 

@@ -33,14 +33,14 @@ class Places:
     weights: Mapping[str, str]
     strangers: str = ""
 
-    def crops(self, cell: Cell) -> Path:
-        """The folder of a cell's protected crops."""
+    def cell(self, cell: Cell) -> Path:
+        """The folder of a cell's protected photos or crops."""
         weights = [self.weights[name] for name in cell.surrogates]
         return self.output / "cells" / _digest(cell.decides, self.masked, weights)
 
     def row(self, cell: Cell | None) -> Path:
-        """The measurement of a cell's crops; None: of the clean ones."""
-        about = "clean" if cell is None else self.crops(cell).name
+        """The measurement of a cell; None: of the clean faces."""
+        about = "clean" if cell is None else self.cell(cell).name
         searched = self.masked, self.gallery, self.drawn, self.strangers
         return self.output / "rows" / f"{_digest(about, searched, dict(self.weights))}.json"
 

@@ -6,36 +6,37 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
+from tipim_jax.datasets.crops import CropCache
 from tipim_jax.engine.share import Share
 from tipim_jax.identification import (
-    CropFace,
+    CropFaces,
     Experiment,
     Judge,
     Recogniser,
-    changes,
     embed,
     quality,
     recognitions,
 )
-from tipim_jax.method import Surrogate
+from tipim_jax.photos import YUNET
 from tipim_jax.progress import Bars
 from tipim_jax.report import Measurement
+from tipim_jax.sweep.crops import AsCrops
+from tipim_jax.sweep.photos import InPhotos
 from tipim_jax.sweep.places import Places
-from tipim_jax.sweep.protect import crop_path, protect_cells
+from tipim_jax.sweep.saved import Way
 from tipim_jax.sweep.settings import Cell, Sweep
+from weights_convert import home, obtain
 
 CLEAN = "clean"
 
 
 def run(
     sweep: Sweep, experiment: Experiment, output: Path, bars: Bars
-) -> list[tuple[Measurement, Path | None]]:
-    """Does what is not done, and gives all measurements, each with the folder of its crops.
+) -> tuple[Way, list[tuple[Measurement, Path | None]]]:
+    """Does what is not done.
 
-    That of the clean faces, which has none, comes first, then one a cell. Processes of one
+    Gives the way that it was done in, and all measurements, each with the folder of its cell: that
+    of the clean faces, which has none, comes first, then one a cell. Processes of one
     `jax.distributed` run deal the work out among them.
 
     Args:
@@ -57,25 +58,14 @@ def run(
         weights={name: recogniser.digest for name, recogniser in recognisers.items()},
         strangers=experiment.strangers.digest if experiment.strangers else "",
     )
+    way = _way(sweep, experiment, recognisers, places)
     own = share.of([list(group) for _, group in _grouped(sweep.cells)])
     advance = bars.add("protecting", sum(map(len, own)) * len(experiment.probes), "faces")
     for group in own:
         if all(places.row(cell).is_file() for cell in group):
             advance(len(group) * len(experiment.probes))
             continue
-        protect_cells(
-            group,
-            [places.crops(cell) for cell in group],
-            [
-                Surrogate(recognisers[name].network.embed, recognisers[name].variables)
-                for name in group[0].surrogates
-            ],
-            experiment.probes,
-            experiment.targets,
-            places.unfinished,
-            batch_size=sweep.batch_size,
-            progress=advance,
-        )
+        way.protect(group, [places.cell(cell) for cell in group], advance)
     cells = [cell for group in own for cell in group]
     if share.index == 0:
         cells.insert(0, None)  # the clean faces
@@ -84,13 +74,13 @@ def run(
     for cell in cells:
         if not _is_readable(places.row(cell)):
             judges = judges or experiment.judges(recognisers, faces_bar(bars))
-            _measured(cell, judges, recognisers, experiment, places).write(places.row(cell))
+            _measured(cell, judges, recognisers, experiment, way, places).write(places.row(cell))
         advance(1)
     share.wait()
     if share.index == 0:
         shutil.rmtree(places.unfinished, ignore_errors=True)
-    everything = [(None, None), *((cell, places.crops(cell)) for cell in sweep.cells)]
-    return [(Measurement.read(places.row(cell)), folder) for cell, folder in everything]
+    everything = [(None, None), *((cell, places.cell(cell)) for cell in sweep.cells)]
+    return way, [(Measurement.read(places.row(cell)), folder) for cell, folder in everything]
 
 
 def faces_bar(bars: Bars) -> Callable[[str, int], Callable[[float], None]]:
@@ -107,11 +97,15 @@ def _is_readable(row: Path) -> bool:
     return True
 
 
-def protected_crops(folder: Path, experiment: Experiment) -> np.ndarray:
-    """The saved crops of a cell, read back; uint8, in the probes' order."""
-    return np.stack(
-        [np.asarray(Image.open(crop_path(folder, name))) for name in experiment.probes.names]
-    )
+def _way(
+    sweep: Sweep, experiment: Experiment, recognisers: Mapping[str, Recogniser], places: Places
+) -> Way:
+    if sweep.crops:
+        return AsCrops(
+            experiment, recognisers, batch_size=sweep.batch_size, unfinished=places.unfinished
+        )
+    kept = CropCache(home() / "crops", obtain(YUNET))
+    return InPhotos(experiment, recognisers, batch_size=sweep.batch_size, kept=kept)
 
 
 def _grouped(cells: Sequence[Cell]):
@@ -125,13 +119,13 @@ def _measured(
     judges: Mapping[str, Judge],
     recognisers: Mapping[str, Recogniser],
     experiment: Experiment,
+    way: Way,
     places: Places,
 ) -> Measurement:
-    clean = experiment.probes.crops
-    about, changed, crops = {"method": CLEAN}, {}, clean
+    about, changed, faces = {"method": CLEAN}, {}, experiment.probes
     if cell is not None:
-        crops = protected_crops(places.crops(cell), experiment)
-        changed = quality(changes(clean, crops))
+        saved = way.saved(places.cell(cell))
+        changed, faces = quality(saved.changes), saved.faces
         about = {
             "surrogates": list(cell.surrogates),
             "method": cell.method,
@@ -139,9 +133,10 @@ def _measured(
             "epsilon": cell.settings.epsilon,
             "iterations": cell.settings.iterations,
             "seed": cell.seed,
+            "masks": "in crops" if isinstance(faces, CropFaces) else "in photos",
             "settings": dataclasses.asdict(cell.settings),
-            "crops": places.crops(cell).name,
+            "folder": places.cell(cell).name,
+            "no_face_found": list(saved.lost),
         }
-    embeddings = embed(recognisers, map(CropFace, crops))
-    found = recognitions(judges, embeddings, cell.surrogates if cell else ())
-    return Measurement({**about, **experiment.about}, len(crops), changed, found)
+    found = recognitions(judges, embed(recognisers, faces), cell.surrogates if cell else ())
+    return Measurement({**about, **experiment.about}, len(faces), changed, found)

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
-from weights_convert.readers.pickles import Fault
+from weights_convert.readers.fault import Fault
 from weights_convert.readers.torch_pickle import unpickle
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C

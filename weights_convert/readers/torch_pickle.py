@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from weights_convert.readers import pickles
-from weights_convert.readers.pickles import Fault, Global, Instance
+from weights_convert.readers.fault import Fault
+from weights_convert.readers.pickles import Global, Instance
 
 MOST_ELEMENTS = 1 << 48  # of a storage
 BFLOAT16 = "bfloat16"  # which NumPy lacks

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from weights_convert.errors import ConversionError
-from weights_convert.readers.pickles import Fault, Instance
+from weights_convert.readers.fault import Fault, reading
+from weights_convert.readers.pickles import Instance
 from weights_convert.readers.torch_file import Elements, open_file
 from weights_convert.readers.torch_pickle import BFLOAT16, MOST_ELEMENTS, Storage, Tensor
 
@@ -34,15 +34,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
       ConversionError: the file holds no named tensors, is damaged, or its pickle calls anything
         that PyTorch's own would not; the message names the first such thing.
     """
-    try:
+    with reading(path, "weights that PyTorch saved: names and tensors"):
         data = Path(path).read_bytes()
         root, elements = open_file(data)
         return _arrays(_largest_state_dict(root), elements, most=len(data))
-    except Fault as fault:
-        raise ConversionError(
-            f"{path}: found {fault}. Expected weights that PyTorch saved: names and tensors. "
-            "The file is damaged, hostile or of another kind; get it again from its origin."
-        ) from None
 
 
 def _largest_state_dict(root: Any) -> dict[str, Tensor]:

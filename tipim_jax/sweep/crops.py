@@ -1,6 +1,7 @@
-"""Protects the cells of a sweep, batch by batch; what is done is on disk, and stays there.
+"""A sweep of crops, as the published protocols have it: aligned crops are attacked as crops.
 
-A face is done when its protected crop is written: `NAME.png` in the folder of its cell. Of a batch
+What people get are masks in photos (`photos`), which hold less well: a figure of crops says so. A
+face is done when its protected crop is written: `NAME.png` in the folder of its cell. Of a batch
 that is under way the iterate and the momentum are kept from time to time, so that a process that is
 killed loses no more than a minute.
 """
@@ -8,18 +9,21 @@ killed loses no more than a minute.
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from tipim_jax.engine.loop import Batch, drive
-from tipim_jax.identification import CropFaces
+from tipim_jax.engine.protector import as_surrogate
+from tipim_jax.identification import CropFaces, Experiment, Recogniser, changes
 from tipim_jax.method import Layout, Surrogate, TipIm, image_keys
 from tipim_jax.photos import write_whole
+from tipim_jax.sweep.saved import SavedProbes
 from tipim_jax.sweep.settings import Cell
 
 
@@ -47,6 +51,55 @@ class _Set:
 def crop_path(folder: Path, name: str) -> Path:
     """Where the protected crop of a probe is kept."""
     return folder / f"{name}.png"
+
+
+class AsCrops:
+    """Protects and reads back aligned crops."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        recognisers: Mapping[str, Recogniser],
+        *,
+        batch_size: int,
+        unfinished: Path,
+    ):
+        """Takes the faces, the networks with their weights, and a folder for what is under way.
+
+        Args:
+          batch_size: Number of faces that are protected together.
+        """
+        self._probes: CropFaces = experiment.probes
+        self._targets: CropFaces = experiment.targets
+        self._recognisers = recognisers
+        self._batch_size, self._unfinished = batch_size, unfinished
+
+    def protect(
+        self, cells: Sequence[Cell], folders: Sequence[Path], progress: Callable[[float], None]
+    ) -> None:
+        """Writes the protected crops of all probes; see `protect_cells`."""
+        protect_cells(
+            cells,
+            folders,
+            [as_surrogate(self._recognisers[name]) for name in cells[0].surrogates],
+            self._probes,
+            self._targets,
+            self._unfinished,
+            batch_size=self._batch_size,
+            progress=progress,
+        )
+
+    def saved(self, folder: Path) -> SavedProbes:
+        """The probes as they are in a cell's folder."""
+        crops = np.stack(self.crops(folder, len(self._probes)))
+        faces = CropFaces(self._probes.names, self._probes.people, crops)
+        return SavedProbes(faces, changes(self._probes.crops, crops), ())
+
+    def crops(self, folder: Path, count: int) -> Sequence[UInt8[np.ndarray, "112 112 3"]]:
+        """The first probes in a cell's folder."""
+        return [
+            np.asarray(Image.open(crop_path(folder, name))) for name in self._probes.names[:count]
+        ]
 
 
 def protect_cells(
