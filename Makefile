@@ -1,5 +1,6 @@
 # make demo    protects the bundled people and writes out/demo/report.html
-# make test    runs the tests
+# make test    runs the tests that take seconds
+# make test-all  runs those too that take longer
 # make reproduce  makes the figures of the reproduction on the bundled people, with few iterations
 # make parity  runs the comparisons with PyTorch, which it installs
 # make lint    checks style, and that the layers are kept
@@ -8,14 +9,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= out/demo
+WORKERS := -n auto --dist loadfile  # a process a core, each with whole files of tests
 
-.PHONY: demo test parity reproduce lint clean
+.PHONY: demo test test-all parity reproduce lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
+
+test-all: .venv/installed-test
+	$(BIN)/python -m pytest $(WORKERS) -m 'not parity and not slow'
 
 parity: .venv/installed-parity
 	$(BIN)/python -m pytest -m parity

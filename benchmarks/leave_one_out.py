@@ -5,10 +5,11 @@
 Each network judges masks that were made against a method's surrogates without it: of the authors'
 methods the best single surrogate, or, to judge that one, the second best; of this project's presets
 their default ones. Shown are means over all networks, with 95 % intervals over the probes, and then
-each network's own. `posted`: the crops scaled to 0.75 and compressed as JPEG 75. Seconds are those
-of one face among `--batch`; they hold no compilation where a method was run at several ε.
+each network's own. Masks are made in whole photos; the saved files are judged, their faces found
+anew. `posted`: the files scaled to 0.75 and compressed as JPEG 75. Seconds are those of one photo
+among `--batch`; they hold no compilation where a method was run at several ε.
 
-The probes are the last ones of the protocol, since settings were chosen on the first. Crops and
+The probes are the last ones of the protocol, since settings were chosen on the first. Photos and
 embeddings are kept in `--output`: a second run goes on. Without `--lfw` the faces are those of the
 bundled people.
 """
@@ -17,26 +18,36 @@ import argparse
 import dataclasses
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from benchmarks import machine, table
-from tipim_jax.attack.settings import DEFAULT_SURROGATES
-from tipim_jax.evaluate.posted import restored
-from tipim_jax.identification import FIGURES, Faces, Trial, interval, psnr, ssim
-from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.method import Surrogate, TipIm
+from tipim_jax.console import Console
+from tipim_jax.datasets.crops import CropCache
+from tipim_jax.engine.defaults import SURROGATES as DEFAULT_SURROGATES
+from tipim_jax.identification import (
+    FIGURES,
+    Experiment,
+    Judge,
+    PhotoFace,
+    PhotoFaces,
+    Recogniser,
+    embed,
+    mean,
+)
+from tipim_jax.method import TipIm
+from tipim_jax.photos import YUNET, Face, FaceDetector, central_face
 from tipim_jax.photos.posting import Posting
 from tipim_jax.progress import Bars
 from tipim_jax.runtime import configure
-from tipim_jax.sweep.data import load_trial
+from tipim_jax.sweep.data import load_experiment
+from tipim_jax.sweep.photos import InPhotos
 from tipim_jax.sweep.places import Places
-from tipim_jax.sweep.protect import protect_cells
-from tipim_jax.sweep.run import Judges, protected_crops
+from tipim_jax.sweep.run import faces_bar
 from tipim_jax.sweep.settings import Cell, Sweep
+from weights_convert import home, obtain
 
 SINGLE = ("mobileface",)
 SECOND_BEST = ("mobileface-mv",)
@@ -104,100 +115,111 @@ def main() -> None:
     places = list(itertools.product(options.method or METHODS, epsilons))
     options.output.mkdir(parents=True, exist_ok=True)
     with Bars(Console(stderr=True)) as bars:
-        trial = _trial(options, bars)
+        experiment = _experiment(options, bars)
         cells = dict.fromkeys(cell_for(network, *place) for place in places for network in networks)
         used = dict.fromkeys((*networks, *itertools.chain(*(cell.surrogates for cell in cells))))
         recognisers = {name: Recogniser.load(name) for name in used}
         kept = Places(
             options.output,
-            masked=trial.probes.digest + trial.targets.digest,
-            gallery=trial.gallery.digest,
+            masked=experiment.probes.digest + experiment.targets.digest,
+            gallery=experiment.gallery.digest,
             drawn=0,
             weights={name: recogniser.digest for name, recogniser in recognisers.items()},
         )
-        _protect(cells, recognisers, trial, kept, options.batch, bars)
-        judges = Judges({name: recognisers[name] for name in networks}, trial, kept, bars)
-        values = _judge(places, judges, trial, kept, bars)
-    rows = [_row(place, found, trial, kept) for place, found in values.items()]
+        crops = CropCache(home() / "crops", obtain(YUNET))
+        way = InPhotos(experiment, recognisers, batch_size=options.batch, kept=crops)
+        _protect(cells, way, len(experiment.probes), kept, bars)
+        recognisers = {name: recognisers[name] for name in networks}
+        judges = experiment.judges(recognisers, faces_bar(bars))
+        values = _judge(places, judges, recognisers, experiment.probes, way, kept, bars)
+    rows = [_row(place, found, way, kept) for place, found in values.items()]
     for row in rows:
         row["seconds"] = _seconds(cells, row["method"], kept)
-    print(f"{len(trial.probes)} probes, mean over {len(networks)} networks")
+    print(f"{len(experiment.probes)} probes, mean over {len(networks)} networks")
     print(table.text(rows, COLUMNS))
     print(f"\n{' / '.join(FIGURES[name] for name in EACH)}, as saved, then posted")
     each = {name: (name, "") for name in ("method", "epsilon", *networks)}
     print(table.text([_each(place, found) for place, found in values.items()], each))
-    about = machine.describe() | {"probes": len(trial.probes), "networks": list(networks)}
+    about = machine.describe() | {"probes": len(experiment.probes), "networks": list(networks)}
     table.save(options.output / "results.json", about, rows)
 
 
-def _trial(options: argparse.Namespace, bars: Bars) -> Trial:
+def _experiment(options: argparse.Namespace, bars: Bars) -> Experiment:
     sweep = Sweep(protocol="paper" if options.lfw else "people")
-    trial = load_trial(sweep, options.lfw, options.roles, None, options.output, bars)
-    probes = trial.probes
-    last = slice(max(0, len(probes) - options.probes), None)
-    return dataclasses.replace(
-        trial, probes=Faces(probes.names[last], probes.people[last], probes.crops[last])
-    )
+    experiment = load_experiment(sweep, options.lfw, options.roles, None, options.output, bars)
+    numbers = range(max(0, len(experiment.probes) - options.probes), len(experiment.probes))
+    return dataclasses.replace(experiment, probes=experiment.probes.some(numbers))
 
 
-def _protect(cells, recognisers, trial: Trial, kept: Places, batch: int, bars: Bars) -> None:
-    """Writes every cell's crops, and how many seconds a face took where nothing was there yet."""
-    advance = bars.add("protecting", len(cells) * len(trial.probes), "faces")
+def _protect(cells, way: InPhotos, probes: int, kept: Places, bars: Bars) -> None:
+    """Writes every cell's photos, and how many seconds one took where nothing was there yet."""
+    advance = bars.add("protecting", len(cells) * probes, "photos")
     for cell in cells:
-        folder = kept.crops(cell)
+        folder = kept.cell(cell)
         fresh = not folder.exists()
         began = time.perf_counter()
-        networks = [recognisers[name] for name in cell.surrogates]
-        protect_cells(
-            [cell],
-            [folder],
-            [Surrogate(one.network.embed, one.variables) for one in networks],
-            trial.probes,
-            trial.targets,
-            kept.unfinished,
-            batch_size=batch,
-            progress=advance,
-        )
+        way.protect([cell], [folder], advance)
         if fresh:
-            seconds = (time.perf_counter() - began) / len(trial.probes)
-            (folder / "seconds").write_text(f"{seconds:.3f}\n")
+            (folder / "seconds").write_text(f"{(time.perf_counter() - began) / probes:.3f}\n")
 
 
 Values = Mapping[str, np.ndarray]
 
 
-def _judge(places, judges, trial: Trial, kept: Places, bars) -> dict[tuple, dict[str, Values]]:
+def _judge(
+    places,
+    judges: Mapping[str, Judge],
+    recognisers: Mapping[str, Recogniser],
+    clean: PhotoFaces,
+    way: InPhotos,
+    kept: Places,
+    bars: Bars,
+) -> dict[tuple, dict[str, Values]]:
     """Of each method and ε what each network makes of every probe, [probes] by name of a figure."""
     everything = {place: {} for place in [(UNPROTECTED, None), *places]}
-    for network, judge in judges:
+    detector = FaceDetector(obtain(YUNET))
+    for network, judge in judges.items():
         advance = bars.add(network, len(everything), "settings")
         for place, found in everything.items():
-            crops = trial.probes.crops
+            faces = clean
             if place[0] != UNPROTECTED:
-                crops = protected_crops(kept.crops(cell_for(network, *place)), trial)
-            posted = np.stack([restored(POSTING(crop)) for crop in crops])
-            found[network] = dict(judge.values(crops)[1])
-            for name, values in judge.values(posted)[1].items():
-                found[network][f"posted_{name}"] = values
+                faces = way.saved(kept.cell(cell_for(network, *place))).faces
+            found[network] = {}
+            for prefix, shown in (("", faces), ("posted_", _posted(faces, detector))):
+                seen = embed({network: recognisers[network]}, shown)
+                for name, values in judge.values(judge.standings(seen[network])).items():
+                    found[network][prefix + name] = values
             advance(1)
     return everything
 
 
-def _row(place, found: Mapping[str, Values], trial: Trial, kept: Places):
+def _posted(faces: PhotoFaces, detector: FaceDetector) -> Iterator[PhotoFace]:
+    """The faces as they are found in the posted photos, or else where they were."""
+    for one in faces:
+        pixels = POSTING(one.pixels)
+        found = detector.detect(pixels)
+        scale = np.array(pixels.shape[1::-1]) / one.pixels.shape[1::-1]
+        before = Face(
+            one.face.box * np.tile(scale, 2),
+            (one.face.landmarks + 0.5) * scale - 0.5,
+            one.face.score,
+        )
+        yield PhotoFace(pixels, central_face(found, pixels) if found else before)
+
+
+def _row(place, found: Mapping[str, Values], way: InPhotos, kept: Places):
     method, epsilon = place
     row: dict[str, object] = {"method": method, "epsilon": epsilon}
     for name in COLUMNS:
         if name in next(iter(found.values())):
             over_networks = np.mean([values[name] for values in found.values()], axis=0)
-            mean, low, high = interval(over_networks)
-            row[name] = f"{mean:.2f} [{low:.2f}, {high:.2f}]"
+            estimate = mean(over_networks)
+            row[name] = f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
     if method != UNPROTECTED:
         cells = dict.fromkeys(cell_for(network, *place) for network in found)
-        crops = [protected_crops(kept.crops(cell), trial) for cell in cells]
-        row["psnr"], row["ssim"] = (
-            float(np.mean([measure(trial.probes.crops, one) for one in crops]))
-            for measure in (psnr, ssim)
-        )
+        changed = [way.saved(kept.cell(cell)).changes for cell in cells]
+        for name in ("psnr", "ssim"):
+            row[name] = float(np.mean([one[name] for one in changed]))
     return row
 
 
@@ -205,7 +227,7 @@ def _seconds(cells, method: str, kept: Places) -> float | None:
     """Of a face, with all of the method's surrogates; None where a run was stopped meanwhile."""
     own = [cell for cell in cells if cell.method == method]
     whole = [cell for cell in own if cell.surrogates == METHODS[method][0]]
-    files = [kept.crops(cell) / "seconds" for cell in whole]
+    files = [kept.cell(cell) / "seconds" for cell in whole]
     return min((float(file.read_text()) for file in files if file.is_file()), default=None)
 
 

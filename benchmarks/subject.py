@@ -13,11 +13,10 @@ from jaxtyping import Array, Float
 import weights_convert
 from benchmarks.machine import PRECISIONS
 from tipim_jax import networks
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.method import Surrogate
 from tipim_jax.networks.origin import Download
-from tipim_jax.photos import YUNET, FaceDetector, read_photo
+from tipim_jax.photos import YUNET, FaceDetector, crop, read_photo
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def faces(
 @functools.cache
 def _crop(identity):
     photo = read_photo(people.photos(identity)[0])
-    return aligned_faces(photo.pixels, _detector())[0].crop
+    return crop(photo.pixels, _detector().detect(photo.pixels)[0].matrix)
 
 
 @functools.cache

@@ -1,12 +1,65 @@
-"""What several test files share."""
+"""What several test files share, and what all of them run under."""
 
+import gc
+
+import jax
 import pytest
+import xdist
 
+from tipim_jax import runtime
+from tipim_jax.networks import get
 from tipim_jax.photos import YUNET, FaceDetector
 from weights_convert import obtain
+from weights_convert.origins import cached_path
+
+# Beyond these, workers want more memory than they are worth.
+_MOST_WORKERS = 4
+
+
+def pytest_sessionstart(session):
+    """Every process computes as a command does: a device a core, and compiled programs kept."""
+    if not xdist.is_xdist_controller(session):
+        runtime.configure()
+
+
+def pytest_xdist_auto_num_workers():
+    return min(runtime.cores(), _MOST_WORKERS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_of_one_file():
+    """Frees what a file's tests compiled; the cache on disk has it for the next one."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
 def detector() -> FaceDetector:
     """The face detector with its real weights."""
     return FaceDetector(obtain(YUNET))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache; gives its files, without the locks, whenever it is called."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TIPIM_JAX_HOME", str(folder))
+    return lambda: sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.parent.name != "locks"
+    )
+
+
+@pytest.fixture(scope="session")
+def originals():
+    """The networks' original files by name, in the user's own cache."""
+    return {name: obtain(get(name).weights) for name in ("mobileface", "sface", "dlib")}
+
+
+@pytest.fixture
+def mobileface(originals, cache):
+    """Puts mobileface's original file into the empty cache, so that nothing is downloaded."""
+    place = cached_path(get("mobileface").weights)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(originals["mobileface"].read_bytes())
+    return get("mobileface")

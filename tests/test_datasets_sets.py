@@ -25,14 +25,6 @@ LFW = Path(__file__).parents[2] / "shared" / "lfw" / "lfw.tgz"
 
 
 @pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache; gives its files whenever it is called."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("TIPIM_JAX_HOME", str(folder))
-    return lambda: sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-@pytest.fixture
 def folder(tmp_path):
     """Some of the bundled people in LFW's layout, and a file that is no photo."""
     place = tmp_path / "lfw"

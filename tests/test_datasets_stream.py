@@ -16,8 +16,10 @@ from PIL import Image
 from tipim_jax.datasets import AlignedFaces, FaceSet
 from tipim_jax.datasets import bundled as people
 from tipim_jax.datasets import stream as stream_module
+from tipim_jax.datasets.crops import CropCache
 from tipim_jax.datasets.lfw import LfwError, LfwPhoto
-from tipim_jax.datasets.stream import AVERAGE_LANDMARKS, average_landmarks
+from tipim_jax.datasets.stream import AVERAGE_LANDMARKS, average_face
+from tipim_jax.networks import WINDOWS
 from tipim_jax.photos import (
     NO_FACE,
     TEMPLATE,
@@ -26,6 +28,7 @@ from tipim_jax.photos import (
     central_face,
     crop,
     decode_photo,
+    look,
     similarity,
 )
 from weights_convert import obtain
@@ -126,6 +129,35 @@ def test_crop_is_found_by_the_content_of_the_photo(cache, searches, tmp_path):
     assert (crops == again).all()
 
 
+def test_a_photo_is_looked_at_through_any_window_without_searching_it_anew(cache, searches):
+    faces = FaceSet.bundled()
+    (batch,) = AlignedFaces(faces, PHOTOS[:2], batch=2)
+    detector = stream_module.obtain(YUNET)
+    kept = CropCache(stream_module.home() / "crops", detector)
+    for number, photo in enumerate(PHOTOS[:2]):
+        content = faces.read(photo)
+        found = kept.faces(content, str(photo))
+        pixels = decode_photo(content, str(photo)).pixels
+        expected = FaceDetector(detector).detect(pixels)
+        assert len(searches) == 2 + number + 1  # those of the stream, and this test's own
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one.box, other.box)
+            np.testing.assert_array_equal(one.landmarks, other.landmarks)
+            assert one.score == pytest.approx(other.score)
+            shown, wanted = (look(pixels, f, WINDOWS["box"], (160, 160)) for f in (one, other))
+            np.testing.assert_array_equal(shown, wanted)
+        np.testing.assert_array_equal(batch.boxes[number], central_face(found, pixels).box)
+
+
+def test_photos_without_a_face_are_kept_as_such(cache, searches, mixed):
+    kept = CropCache(stream_module.home() / "crops", stream_module.obtain(YUNET))
+    content = mixed.read(mixed.photos[1])
+    for _ in range(2):
+        assert kept.faces(content, "grey") == () and kept.align(content, "grey") == NO_FACE
+    assert len(searches) == 1
+
+
 @pytest.mark.parametrize("keep", [0, 30, -30])
 def test_damaged_crop_is_made_again(keep, cache, searches):
     faces = AlignedFaces(FaceSet.bundled(), PHOTOS[:1], batch=1)
@@ -177,16 +209,21 @@ def test_set_in_which_there_is_no_face_gives_no_batch(mixed, cache):
     assert len(faces.left_out) == 2
 
 
-def test_average_landmarks_come_near_the_template_and_grow_with_the_photo():
+def test_average_face_is_near_the_template_and_grows_with_the_photo():
     matrix = similarity(AVERAGE_LANDMARKS)
     away = AVERAGE_LANDMARKS @ matrix[:, :2].T + matrix[:, 2] - TEMPLATE
     assert np.abs(away).max() < 3
     assert abs(np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))) < 1
-    np.testing.assert_allclose(average_landmarks(250, 250), AVERAGE_LANDMARKS)
+    np.testing.assert_allclose(average_face(250, 250).landmarks, AVERAGE_LANDMARKS)
     # A pixel's centre of the small photo lies between the centres of two of the large one.
-    np.testing.assert_allclose(average_landmarks(500, 500), 2 * AVERAGE_LANDMARKS + 0.5)
+    np.testing.assert_allclose(average_face(500, 500).landmarks, 2 * AVERAGE_LANDMARKS + 0.5)
     shifted = AVERAGE_LANDMARKS + np.array([100, 0])
-    np.testing.assert_allclose(average_landmarks(250, 450), shifted)
+    np.testing.assert_allclose(average_face(250, 450).landmarks, shifted)
+    # Corners of boxes are at whole numbers where pixels meet.
+    box = average_face(250, 250).box
+    np.testing.assert_allclose(average_face(500, 500).box, 2 * box)
+    np.testing.assert_allclose(average_face(250, 450).box, box + np.array([100, 0, 0, 0]))
+    assert (box[:2] < AVERAGE_LANDMARKS).all() and (box[:2] + box[2:] > AVERAGE_LANDMARKS).all()
 
 
 @pytest.mark.parametrize("settings", [{"batch": 0}, {"batch": 1, "workers": -1}])

@@ -7,20 +7,21 @@ import numpy as np
 from PIL import Image
 
 from tipim_jax.datasets import bundled as people
-from tipim_jax.evaluate.aligner import Aligner
+from tipim_jax.evaluate.finding import CentralFace
 from tipim_jax.evaluate.outcome import summary, write_posting
 from tipim_jax.evaluate.posted import OTHER_DETECTOR, Condition, conditions
-from tipim_jax.identification import FIGURES, Row, Seen
-from tipim_jax.photos import central_face, crop, read_photo, similarity
+from tipim_jax.identification import FIGURES, Estimate, Recognition
+from tipim_jax.photos import central_face, read_photo
 from tipim_jax.photos.posting import POSTINGS, Posting
+from tipim_jax.report import Measurement
 
 PERSON = read_photo(people.photos("Person_001")[0]).pixels
 
 
 def test_photos_are_posted_in_every_way_and_aligned_by_another_detector(detector):
     names = [str(posting) for posting in POSTINGS]
-    assert [way.name for way in conditions(Aligner(detector))] == [*names, OTHER_DETECTOR]
-    assert [way.name for way in conditions(Aligner(None))] == names  # of crops, which need none
+    assert [way.name for way in conditions(CentralFace(detector))] == [*names, OTHER_DETECTOR]
+    assert [way.name for way in conditions(CentralFace(None))] == names  # of crops, which need none
 
 
 def test_a_face_that_is_lost_is_taken_to_be_where_it_was(detector):
@@ -30,35 +31,39 @@ def test_a_face_that_is_lost_is_taken_to_be_where_it_was(detector):
         def detect(self, pixels):
             return []
 
-    place = similarity(central_face(detector.detect(PERSON), PERSON).landmarks)
+    place = central_face(detector.detect(PERSON), PERSON)
+    before = CentralFace(detector).show(PERSON, place).crop.astype(float)
     for scale in (1.0, 0.5):
-        shown = Condition("", Posting(scale=scale), Aligner(Blind())).show(PERSON, PERSON, place)
+        shown = Condition("", Posting(scale=scale), CentralFace(Blind())).post(
+            PERSON, PERSON, place
+        )
         assert shown.lost_clean and shown.lost
-        np.testing.assert_array_equal(shown.clean, shown.protected)
-        away = np.abs(shown.clean - crop(PERSON, place))
+        np.testing.assert_array_equal(shown.clean.crop, shown.protected.crop)
+        away = np.abs(shown.clean.crop - before)
         assert away.mean() < (0.5 if scale == 1 else 5)
-    half = Condition("", Posting(scale=0.5), Aligner(detector)).show(PERSON, PERSON, place)
+    half = Condition("", Posting(scale=0.5), CentralFace(detector)).post(PERSON, PERSON, place)
     assert not half.lost
-    assert np.abs(half.clean - crop(PERSON, place)).mean() < 12
+    assert np.abs(half.clean.crop - before).mean() < 12
 
 
 def test_posted_crops_are_crops_again():
     pixels = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
     smooth = np.full((112, 112, 3), 200, np.uint8)
-    for way in conditions(Aligner(None)):
-        shown = way.show(pixels, smooth, np.eye(2, 3))
-        assert shown.clean.shape == shown.protected.shape == (112, 112, 3)
-        assert np.abs(shown.protected.astype(int) - 200).max() <= 1, way.name  # its edges too
+    for way in conditions(CentralFace(None)):
+        shown = way.post(pixels, smooth, CentralFace(None).find(pixels))
+        assert shown.clean.crop.shape == shown.protected.crop.shape == (112, 112, 3)
+        away = np.abs(shown.protected.crop.astype(int) - 200)
+        assert away.max() <= 1, way.name  # its edges too
         assert not (shown.lost or shown.lost_clean)
 
 
 def row(shares, **about):
     """Shares by recogniser, the first of which is a white box."""
     recognisers = {
-        name: Seen(number > 0, {figure: (share, share, share) for figure in FIGURES}, ())
+        name: Recognition(number > 0, dict.fromkeys(FIGURES, Estimate(share, share, share)), {}, ())
         for number, (name, share) in enumerate(shares.items())
     }
-    return Row(about, 4, {}, recognisers)
+    return Measurement(about, 4, {}, recognisers)
 
 
 def pair(posting, **shares):
@@ -88,7 +93,7 @@ def test_tables_figures_and_picture_are_written(tmp_path):
     write_posting(ROWS, tmp_path)
     found = json.loads((tmp_path / "posting.json").read_text())
     assert [one["about"]["posting"] for one in found] == ["as saved"] * 2 + ["JPEG 50"] * 2
-    assert found[3]["recognisers"]["c"]["figures"]["rank1_ut"] == [0.75] * 3
+    assert found[3]["recognisers"]["c"]["figures"]["rank1_ut"]["value"] == 0.75
     assert "0.25 → [1.00]  0.25 → 0.75" in (tmp_path / "posting.txt").read_text()
     assert r"$\to$" in (tmp_path / "posting.tex").read_text()
     assert (tmp_path / "posting.csv").read_text().startswith("posting,surrogates,")
@@ -106,7 +111,7 @@ def width(path):
 
 
 def without_targets(row):
-    nobody = {"rank1_t": (None,) * 3, "rank5_t": (None,) * 3}
+    nobody = {"rank1_t": None, "rank5_t": None}
     recognisers = {
         name: dataclasses.replace(seen, figures=seen.figures | nobody)
         for name, seen in row.recognisers.items()

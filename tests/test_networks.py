@@ -12,17 +12,14 @@ import pytest
 
 import weights_convert
 from tipim_jax import networks
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 from tipim_jax.networks.origin import NpmMember, WheelMember
-from tipim_jax.networks.preprocess import normalise, view
-from tipim_jax.photos import read_photo
-from weights_convert.errors import ConversionError
-from weights_convert.fill import Table, fill
+from tipim_jax.networks.preprocess import normalise, region_resized
+from tipim_jax.photos import crop, read_photo
 
 # Networks whose weights everybody can have without being asked.
 AUTOMATIC = [
@@ -88,8 +85,18 @@ def test_dlib_embeds_its_own_chips_as_dlib_does(golden):
     )
     ours = jax.jit(network.module().apply)(weights_convert.load("dlib"), chips)
     assert_same_embeddings(ours, golden["dlib"])
+    assert_same_embeddings(embedder("dlib")(golden["chips"].astype(np.float32)), golden["dlib"])
     # dlib's own threshold is a distance of 0.6 of embeddings that are not normalised.
     np.testing.assert_allclose(ours, golden["dlib"], atol=1e-4)
+
+
+def test_of_crops_the_windows_region_is_taken_and_images_of_the_input_size_as_they_are(golden):
+    network = networks.get("nn4-small2")
+    crops = golden["crops"][:3].astype(np.float32)
+    seen = region_resized(jnp.asarray(crops), network.window.region, network.input_size)
+    assert_same_embeddings(embed("nn4-small2", seen), embed("nn4-small2", crops))
+    with pytest.raises(ValueError, match=r"nn4-small2 takes crops of \(112, 112\) or \(96, 96\)"):
+        network.embed(weights_convert.load("nn4-small2"), np.zeros((1, 100, 100, 3), np.float32))
 
 
 def gradient(name, crops, cotangents):
@@ -152,13 +159,9 @@ def test_bfloat16_hardly_changes_a_cosine(name, golden):
 @pytest.mark.parametrize("name", ["mobileface", "sface"])  # dlib is compared with dlib itself
 def test_the_channel_order_is_the_one_that_tells_people_apart_best(name, detector):
     """Separation of same from different people, in units of their spread; two photos of forty."""
-    crops = np.stack(
-        [
-            aligned_faces(read_photo(people.photos(identity)[n]).pixels, detector)[0].crop
-            for n in (0, 1)
-            for identity in people.identities()[:40]
-        ]
-    )
+    photos = [people.photos(identity)[n] for n in (0, 1) for identity in people.identities()[:40]]
+    pictures = [read_photo(photo).pixels for photo in photos]
+    crops = np.stack([crop(one, detector.detect(one)[0].matrix) for one in pictures])
     network, variables = networks.get(name), weights_convert.load(name)
     other = "RGB" if network.channel_order == "BGR" else "BGR"
 
@@ -246,56 +249,16 @@ def test_max_pooling_is_the_one_of_xla(height, width):
         return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "VALID")
 
     assert_same_function(
-        lambda x: max_pool(x, Windows(3, 2, 0)), reference, random(2, height, width, 4)
+        lambda x: max_pool(x, SlidingWindows(3, 2, 0)), reference, random(2, height, width, 4)
     )
 
 
-def test_a_view_of_the_whole_image_is_a_resize_and_outside_is_zero():
+def test_region_of_the_whole_image_is_a_resize_and_outside_is_zero():
     image = random(1, 8, 8, 3)
-    np.testing.assert_array_equal(view(image, (0, 0, 8, 8), (8, 8)), image)
-    np.testing.assert_allclose(view(image, (2, 3, 6, 7), (4, 4)), image[:, 2:6, 3:7], atol=1e-6)
-    half = view(image, (4, 0, 12, 8), (8, 8))
+    np.testing.assert_array_equal(region_resized(image, (0, 0, 8, 8), (8, 8)), image)
+    np.testing.assert_allclose(
+        region_resized(image, (2, 3, 6, 7), (4, 4)), image[:, 2:6, 3:7], atol=1e-6
+    )
+    half = region_resized(image, (4, 0, 12, 8), (8, 8))
     np.testing.assert_allclose(half[:, :4], image[:, 4:], atol=1e-6)
     assert not np.asarray(half[:, 4:]).any()
-
-
-# The conversion: nothing left over, nothing left empty.
-
-
-def test_a_file_that_does_not_fit_is_refused_with_all_its_faults():
-    wanted = {
-        "params": {
-            name: jax.ShapeDtypeStruct((2,), jnp.float32) for name in ("a", "b", "c", "empty")
-        }
-    }
-    source = {
-        "first": np.zeros(2),
-        "wide": np.zeros(3),
-        "broken": np.array([1.0, np.nan]),
-        "spare": np.zeros(1),
-        "scale": np.array(3.0),
-    }
-    table = Table(
-        "torch",
-        weights={
-            "first": ("params/a", lambda array: array),
-            "wide": ("params/b", lambda array: array),
-            "broken": ("params/c", lambda array: array),
-            "absent": ("params/a", lambda array: array),
-        },
-        constants={"scale": np.array(2.0)},
-    )
-    with pytest.raises(ConversionError) as refused:
-        fill(wanted, source, table)
-    text = str(refused.value)
-    for fault in (
-        "wide: shape (3,)",
-        "broken: 1 of 2 values are NaN or infinite",
-        "absent: not in the file",
-        "scale: is 3.0, expected 2.0",
-        "spare: in the file, but nothing uses it",
-        "params/empty: nothing fills it",
-        "6 faults",
-    ):
-        assert fault in text
-    assert "first" not in text

@@ -1,351 +1,132 @@
-"""Photos are read and written without surprises, and nothing private goes with them."""
+"""Photos are found in files and folders, and their copies get names of their own."""
 
-import errno
-import io
 import os
-import struct
-import zlib
+from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
 
-from tipim_jax.datasets import bundled as people
-from tipim_jax.photos import (
-    Photo,
-    PhotoError,
-    read_photo,
-    write_photo,
-)
-
-PERSON = people.photos("Person_001")[0]
-SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+from tipim_jax.photos import PhotoError, PhotoFile, find_photos, output_paths
 
 
-def picture(width=24, height=16, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+def touch(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
 
 
-def exif_with_everything():
-    """EXIF bytes with a place, a maker's note and a thumbnail directory, and the thumbnail."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture(8, 8, seed=9)).save(buffer, "JPEG")
-    thumbnail = buffer.getvalue()
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
-    exif[ExifTags.Base.Make] = "Camera"
-    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
-    exif.get_ifd(ExifTags.IFD.GPSInfo)[2] = (48.0, 12.0, 30.0)
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2020:01:02 03:04:05"
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.MakerNote] = b"private preview"
-    data = bytearray(exif.tobytes()[6:])
-    order = "<" if data[:2] == b"II" else ">"
-    (first,) = struct.unpack_from(order + "I", data, 4)
-    (count,) = struct.unpack_from(order + "H", data, first)
-    struct.pack_into(order + "I", data, first + 2 + 12 * count, len(data))
-    after = len(data) + 2 + 12 * 2 + 4
-    data += struct.pack(order + "H", 2)
-    data += struct.pack(order + "HHII", 0x0201, 4, 1, after)
-    data += struct.pack(order + "HHII", 0x0202, 4, 1, len(thumbnail))
-    data += struct.pack(order + "I", 0)
-    return b"Exif\0\0" + bytes(data) + thumbnail, thumbnail
+def names(photos):
+    return [photo.relative.as_posix() for photo in photos]
 
 
-# Reading
+def outputs(photos, folder, keep_format=False):
+    copies = output_paths(photos, folder, keep_format=keep_format)
+    return [path.relative_to(folder).as_posix() for path in copies]
 
 
-def test_a_photo_is_read_as_it_is(tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.png")
-    photo = read_photo(tmp_path / "a.png")
-    np.testing.assert_array_equal(photo.pixels, picture())
-    assert (photo.alpha, photo.icc_profile, photo.exif) == (None, b"", b"")
+# Finding
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_exif_orientation_is_set_upright(tmp_path, orientation, suffix):
-    """The stored array has the upright picture's rows and columns where EXIF 2.32 says."""
-    upright = np.kron(picture(4, 3), np.ones((16, 16, 1), np.uint8))
-    stored = {
-        1: upright,  # row 0 is the top, column 0 the left
-        2: upright[:, ::-1],  # top, right
-        3: upright[::-1, ::-1],  # bottom, right
-        4: upright[::-1],  # bottom, left
-        5: upright.swapaxes(0, 1),  # left, top
-        6: upright.swapaxes(0, 1)[::-1],  # right, top: rows start at the right, columns at the top
-        7: upright[::-1, ::-1].swapaxes(0, 1),  # right, bottom
-        8: upright.swapaxes(0, 1)[:, ::-1],  # left, bottom
-    }[orientation]
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    path = tmp_path / f"a{suffix}"
-    image = Image.fromarray(np.ascontiguousarray(stored))
-    image.save(path, exif=exif, lossless=True, quality=95, subsampling=0)
-    photo = read_photo(path)
-    assert photo.pixels.shape == upright.shape
-    assert np.abs(photo.pixels.astype(int) - upright).mean() < 3
-    write_photo(tmp_path / "b.png", photo, keep_metadata=True)
-    np.testing.assert_array_equal(read_photo(tmp_path / "b.png").pixels, photo.pixels)
+def test_folders_are_searched_for_visible_photos_in_order_of_name(tmp_path):
+    touch(tmp_path / "b.JPG", tmp_path / "a" / "z.webp", tmp_path / "a" / "deep" / "c.PnG")
+    touch(tmp_path / "notes.txt", tmp_path / ".hidden.png", tmp_path / ".cache" / "x.png")
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / "nowhere")
+    found = find_photos([tmp_path])
+    assert names(found) == ["a/deep/c.PnG", "a/z.webp", "b.JPG"]
+    assert all(photo.source == tmp_path / photo.relative for photo in found)
 
 
-@pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_is_none_is_ignored(tmp_path, orientation):
-    exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = orientation
-    Image.fromarray(picture()).save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.png").pixels, picture())
+def test_a_file_named_directly_is_taken_whatever_its_name(tmp_path):
+    touch(tmp_path / "in" / "a.jpg", tmp_path / "in" / "scan")
+    assert names(find_photos([tmp_path / "in" / "scan", tmp_path / "in" / "a.jpg"])) == [
+        "scan",
+        "a.jpg",
+    ]
 
 
-def test_damaged_exif_does_not_hide_a_sound_photo(tmp_path):
-    for data in (
-        b"Exif\0\0II*\0\xff\xff\xff\x7f",
-        b"Exif\0\0garbage",
-        exif_with_everything()[0][:40],
-    ):
-        Image.fromarray(picture()).save(tmp_path / "a.png", exif=data)
-        assert read_photo(tmp_path / "a.png").pixels.size == picture().size
+def test_paths_are_absolute_and_may_go_upwards(tmp_path, monkeypatch):
+    touch(tmp_path / "a" / "x.png", tmp_path / "b" / "y.png")
+    monkeypatch.chdir(tmp_path / "a")
+    parent, here = Path("../b"), Path(".")
+    assert find_photos([parent, here]) == [
+        PhotoFile(tmp_path / "b" / "y.png", Path("y.png")),
+        PhotoFile(tmp_path / "a" / "x.png", Path("x.png")),
+    ]
 
 
-def test_every_kind_of_picture_becomes_8_bit_rgb(tmp_path):
-    colour = Image.fromarray(picture())
-    grey = colour.convert("L")
-    levels = np.arange(384, dtype=np.uint16).reshape(16, 24) * 171
-    kinds = {
-        "grey.png": (grey, np.asarray(grey.convert("RGB"))),
-        "bits.png": (grey.convert("1"), np.asarray(grey.convert("1").convert("RGB"))),
-        "deep.png": (
-            Image.fromarray(levels),
-            np.repeat(np.rint(levels / 257).astype(np.uint8)[..., None], 3, axis=2),
-        ),
-        "palette.png": (colour.quantize(16), np.asarray(colour.quantize(16).convert("RGB"))),
-    }
-    for name, (image, expected) in kinds.items():
-        image.save(tmp_path / name)
-        photo = read_photo(tmp_path / name)
-        assert photo.pixels.dtype == np.uint8 and photo.alpha is None
-        np.testing.assert_array_equal(photo.pixels, expected, err_msg=name)
+def test_links_are_followed_once(tmp_path):
+    touch(tmp_path / "photos" / "a.png", tmp_path / "elsewhere" / "b.png")
+    (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "photos" / "same.png").symlink_to(tmp_path / "photos" / "a.png")
+    assert names(find_photos([tmp_path / "photos"])) == ["a.png", "more/b.png"]
 
 
-def test_cmyk_is_read_in_its_right_colours(tmp_path):
-    flat = np.full((32, 32, 3), (200, 60, 30), np.uint8)
-    Image.fromarray(flat).convert("CMYK").save(tmp_path / "a.jpg", quality=100)
-    assert np.abs(read_photo(tmp_path / "a.jpg").pixels.astype(int) - flat).max() <= 3
+def test_a_photo_named_twice_is_found_once(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / "b.png")
+    assert names(find_photos([tmp_path / "b.png", tmp_path, tmp_path])) == ["b.png", "a.png"]
 
 
-def test_transparency_is_kept_wherever_the_format_has_it(tmp_path):
-    alpha = np.arange(384, dtype=np.uint8).reshape(16, 24)
-    image = Image.fromarray(np.dstack([picture(), alpha]))
-    image.save(tmp_path / "a.png")
-    photo = read_photo(tmp_path / "a.png")
-    for name in ("b.png", "b.webp"):
-        write_photo(tmp_path / name, photo)
-        back = read_photo(tmp_path / name)
-        # Colours under alpha 0 count as well: no pixel may differ.
-        np.testing.assert_array_equal(back.pixels, picture())
-        np.testing.assert_array_equal(back.alpha, alpha)
-    with pytest.raises(PhotoError, match="JPEG has no transparency"):
-        write_photo(tmp_path / "b.jpg", photo)
-    palette = Image.fromarray(picture()).quantize(8)
-    palette.save(tmp_path / "p.png", transparency=bytes([0, 128, 255]))
-    steps = np.array([0, 128] + [255] * 254)[np.asarray(palette)]
-    np.testing.assert_array_equal(read_photo(tmp_path / "p.png").alpha, steps)
-    Image.fromarray(np.arange(384, dtype=np.uint16).reshape(16, 24)).save(
-        tmp_path / "deep.png", transparency=5
-    )
-    assert read_photo(tmp_path / "deep.png").pixels.shape == (16, 24, 3)
+def test_all_paths_that_are_no_photos_are_named_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PhotoError) as error:
+        find_photos([tmp_path / "gone.jpg", tmp_path / "pipe", tmp_path])
+    assert "gone.jpg does not exist" in str(error.value)
+    assert "pipe is neither a file nor a folder" in str(error.value)
 
 
-def test_a_picture_of_several_is_read_as_its_first(tmp_path):
-    first, second = Image.fromarray(picture(64, 64)), Image.fromarray(picture(64, 64, seed=1))
-    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second])
-    first.save(tmp_path / "b.jpg")
-    expected = read_photo(tmp_path / "b.jpg").pixels
-    np.testing.assert_array_equal(read_photo(tmp_path / "a.jpg").pixels, expected)
+def test_the_output_of_an_earlier_run_is_passed_over(tmp_path):
+    touch(tmp_path / "a.png", tmp_path / "out" / "a.png")
+    assert names(find_photos([tmp_path], skip=tmp_path / "out")) == ["a.png"]
+    assert names(find_photos([tmp_path / "out"], skip=tmp_path / "out")) == ["a.png"]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".webp"])
-def test_an_animation_is_refused(tmp_path, suffix):
-    frames = [Image.fromarray(picture(seed=seed)) for seed in range(3)]
-    path = tmp_path / f"a{suffix}"
-    frames[0].save(path, save_all=True, append_images=frames[1:])
-    with pytest.raises(PhotoError, match="animation of 3 pictures"):
-        read_photo(path)
+def test_equal_names_from_several_folders_keep_the_folders_names(tmp_path):
+    touch(*(tmp_path / place / "x.png" for place in ("p/one", "p/two", "q/one")))
+    touch(tmp_path / "q" / "one" / "y.png")
+    folders = [tmp_path / "p" / "one", tmp_path / "p" / "two", tmp_path / "q" / "one"]
+    assert names(find_photos(folders)) == ["p/one/x.png", "two/x.png", "q/one/x.png", "y.png"]
+    assert set(find_photos(folders)) == set(find_photos(folders[::-1]))
 
 
-def png_chunk(kind, data):
-    body = kind + data
-    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+# Naming
 
 
-def test_a_decompression_bomb_is_refused_and_a_large_photo_is_not(tmp_path):
-    head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    (tmp_path / "bomb.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + png_chunk(b"IHDR", head)
-        + png_chunk(b"IDAT", b"")
-        + png_chunk(b"IEND", b"")
-    )
-    with pytest.raises(PhotoError, match=r"bomb.png: more than 178 million pixels"):
-        read_photo(tmp_path / "bomb.png")
-    Image.new("1", (9500, 9500)).save(tmp_path / "large.png")  # the library warns from 89 million
-    assert read_photo(tmp_path / "large.png").pixels.shape == (9500, 9500, 3)
+def test_copies_are_png_below_the_output_folder(tmp_path):
+    touch(tmp_path / "in" / "a.jpg", tmp_path / "in" / "d" / "b.old.WEBP")
+    found = find_photos([tmp_path / "in"])
+    assert outputs(found, tmp_path / "out") == ["a.png", "d/b.old.png"]
+    assert outputs(found, tmp_path / "out", keep_format=True) == ["a.jpg", "d/b.old.WEBP"]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_a_truncated_photo_is_refused(tmp_path, suffix):
-    Image.fromarray(picture(200, 150)).save(tmp_path / f"whole{suffix}")
-    whole = (tmp_path / f"whole{suffix}").read_bytes()
-    path = tmp_path / f"part{suffix}"
-    for share in (0, 0.02, 0.5, 0.9):
-        path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(PhotoError, match=rf"cannot read .*part{suffix}: "):
-            read_photo(path)
+def test_photos_that_differ_in_their_suffix_alone_do_not_meet(tmp_path):
+    touch(*(tmp_path / "in" / name for name in ("a.jpg", "a.png", "a.webp", "a.jpg.png")))
+    found = find_photos([tmp_path / "in"])
+    assert names(found) == ["a.jpg", "a.jpg.png", "a.png", "a.webp"]
+    expected = ["a.jpg (2).png", "a.jpg.png", "a.png", "a.webp.png"]
+    assert outputs(found, tmp_path / "out") == expected
+    assert outputs(found[::-1], tmp_path / "out") == expected[::-1]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_damage_anywhere_gives_a_photo_or_one_kind_of_error(tmp_path, suffix):
-    rng = np.random.default_rng(0)
-    exif, _ = exif_with_everything()
-    Image.fromarray(picture(60, 40)).save(
-        tmp_path / "a", suffix[1:].replace("jpg", "jpeg"), exif=exif
-    )
-    whole = (tmp_path / "a").read_bytes()
-    outcomes = set()
-    for _ in range(300):
-        data = bytearray(whole)
-        for place in rng.integers(0, len(data) if rng.integers(2) else 400, rng.integers(1, 8)):
-            data[place] = rng.integers(256)
-        (tmp_path / "b").write_bytes(data)
-        try:
-            outcomes.add(read_photo(tmp_path / "b").pixels.ndim)
-        except PhotoError as error:
-            assert str(error).startswith(f"cannot read {tmp_path / 'b'}: ")
-            outcomes.add("refused")
-    # A PNG carries check sums, so no damage to one goes unseen.
-    assert outcomes == ({"refused"} if suffix == ".png" else {3, "refused"})
+def test_names_that_differ_in_case_alone_do_not_meet(tmp_path):
+    touch(tmp_path / "in" / "A.png", tmp_path / "in" / "a.png")
+    if len(list((tmp_path / "in").iterdir())) == 1:
+        pytest.skip("this file system does not tell A from a")
+    found = find_photos([tmp_path / "in"])
+    assert outputs(found, tmp_path / "out") == ["A.png", "a.png.png"]
 
 
-def test_other_formats_and_missing_files_are_refused(tmp_path):
-    Image.fromarray(picture()).save(tmp_path / "a.gif")
-    (tmp_path / "a.gif").rename(tmp_path / "a.png")
-    with pytest.raises(PhotoError, match=r"a.png: not a PNG, JPEG or WebP picture"):
-        read_photo(tmp_path / "a.png")
-    with pytest.raises(PhotoError, match=r"gone.png: No such file"):
-        read_photo(tmp_path / "gone.png")
-    with pytest.raises(PhotoError, match="Is a directory"):
-        read_photo(tmp_path)
+def test_a_suffix_that_cannot_be_written_becomes_png(tmp_path):
+    touch(tmp_path / "a.jfif")
+    found = find_photos([tmp_path / "a.jfif"])
+    assert outputs(found, tmp_path / "out", keep_format=True) == ["a.png"]
 
 
-# Writing
-
-
-def everything(tmp_path):
-    exif, thumbnail = exif_with_everything()
-    text = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>secret place</x:xmpmeta>"
-    path = tmp_path / "private.jpg"
-    Image.fromarray(picture(64, 48)).save(
-        path, exif=exif, icc_profile=SRGB, comment="secret comment", xmp=text, dpi=(123, 123)
-    )
-    data = path.read_bytes()
-    assert all(part in data for part in (b"Camera", b"secret", b"private preview", thumbnail))
-    return read_photo(path), thumbnail
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_nothing_but_picture_and_colour_profile_is_written(tmp_path, suffix):
-    photo, thumbnail = everything(tmp_path)
-    path = tmp_path / f"out{suffix}"
-    write_photo(path, photo)
-    with Image.open(path) as image:
-        assert not image.getexif()
-        assert image.info["icc_profile"] == SRGB
-        about_the_file = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "loop", "background"}
-        assert set(image.info) - about_the_file == {"icc_profile"}
-    data = path.read_bytes()
-    for private in (b"Camera", b"secret", b"2020:01:02", b"preview", thumbnail, b"Exif", b"EXIF"):
-        assert private not in data
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_exif_is_kept_for_who_asks_but_no_unprotected_preview(tmp_path, suffix):
-    photo, thumbnail = everything(tmp_path)
-    path = tmp_path / f"out{suffix}"
-    write_photo(path, photo, keep_metadata=True)
-    with Image.open(path) as image:
-        exif = image.getexif()
-        assert exif[ExifTags.Base.Make] == "Camera"
-        assert exif.get_ifd(ExifTags.IFD.GPSInfo)[2] == (48.0, 12.0, 30.0)
-        assert exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal][:4] == "2020"
-        assert ExifTags.Base.Orientation not in exif
-        assert not exif.get_ifd(ExifTags.IFD.IFD1)
-    data = path.read_bytes()
-    assert thumbnail not in data and b"private preview" not in data
-
-
-def test_a_profile_of_another_colour_space_is_not_kept(tmp_path):
-    grey = bytearray(SRGB)
-    grey[16:20] = b"GRAY"
-    Image.fromarray(picture()).convert("L").save(tmp_path / "a.png", icc_profile=bytes(grey))
-    assert read_photo(tmp_path / "a.png").icc_profile == b""
-
-
-@pytest.mark.parametrize("suffix", [".png", ".webp", ".PNG", ".WebP"])
-def test_lossless_formats_give_every_pixel_back(tmp_path, suffix):
-    path = tmp_path / "new" / "folder" / f"a{suffix}"
-    write_photo(path, Photo(picture(61, 43)))
-    np.testing.assert_array_equal(read_photo(path).pixels, picture(61, 43))
-
-
-def test_jpeg_keeps_full_colour_resolution_at_quality_95(tmp_path):
-    pixels = read_photo(PERSON).pixels
-    write_photo(tmp_path / "a.JPEG", Photo(pixels))
-    with Image.open(tmp_path / "a.JPEG") as image:
-        assert image.format == "JPEG"
-        assert all(tuple(component[1:3]) == (1, 1) for component in image.layer)
-        image.save(tmp_path / "b.jpg", quality=95, subsampling=0)
-        with Image.open(tmp_path / "b.jpg") as same:
-            assert same.quantization == image.quantization
-    assert np.abs(read_photo(tmp_path / "a.JPEG").pixels.astype(int) - pixels).mean() < 1.5
-
-
-class Interrupted(KeyboardInterrupt):
-    pass
-
-
-@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left on device"), Interrupted()])
-@pytest.mark.parametrize("step", ["save", "fsync", "replace"])
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, step, fault):
-    path = tmp_path / "a.png"
-    write_photo(path, Photo(picture(seed=1)))
-    before = path.read_bytes()
-
-    def fail(*ignored, **also_ignored):
-        if step == "save":
-            ignored[1].write(before[:50])
-        raise fault
-
-    monkeypatch.setattr(Image.Image if step == "save" else os, step, fail)
-    with pytest.raises(Interrupted if isinstance(fault, Interrupted) else PhotoError) as raised:
-        write_photo(path, Photo(picture(seed=2)))
-    if raised.type is PhotoError:
-        assert str(raised.value) == f"cannot write {path}: No space left on device"
-    assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["a.png"]
-
-
-def test_a_written_file_has_the_usual_permissions(tmp_path):
-    (tmp_path / "usual").touch()
-    write_photo(tmp_path / "a.png", Photo(picture()))
-    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "usual").stat().st_mode
-
-
-def test_what_cannot_be_written_is_said(tmp_path):
-    for name in ("a.gif", "a"):
-        with pytest.raises(PhotoError, match=r"expected one of .png, .jpg"):
-            write_photo(tmp_path / name, Photo(picture()))
-    (tmp_path / "file").touch()
-    with pytest.raises(PhotoError, match=r"cannot write .*a.png"):
-        write_photo(tmp_path / "file" / "a.png", Photo(picture()))
-    with pytest.raises(PhotoError, match=r"cannot write .*wide.webp"):
-        write_photo(tmp_path / "wide.webp", Photo(np.zeros((1, 20000, 3), np.uint8)))
-    assert sorted(os.listdir(tmp_path)) == ["file"]
+def test_no_photo_is_overwritten_by_its_copy(tmp_path):
+    touch(tmp_path / "a.png")
+    with pytest.raises(PhotoError, match=r"would overwrite .*a.png.*another output folder"):
+        output_paths(find_photos([tmp_path]), tmp_path, keep_format=False)
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(PhotoError, match="would overwrite"):
+        output_paths(find_photos([tmp_path]), tmp_path / "link", keep_format=False)

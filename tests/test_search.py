@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tipim_jax.identification import joined, locate, nearest, search
+from tipim_jax.identification import nearest, search
 
 DIM = 24
 
@@ -137,15 +137,6 @@ def test_approximate_search_finds_nineteen_of_twenty(small_blocks):
     assert (np.diff(found.cosine, axis=1) <= 0).all()
 
 
-def test_the_nearest_image_is_the_one_that_locate_finds():
-    gallery, wanted = drawn(200, 30)
-    found = nearest(gallery, wanted, 3)
-    for place in range(3):
-        located = locate(gallery, np.arange(200), wanted, found.index[:, place, None])
-        np.testing.assert_array_equal(located.position, place + 1)
-        np.testing.assert_allclose(located.cosine, found.cosine[:, place], atol=1e-6)
-
-
 def test_faiss_finds_the_same_neighbours():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of its bindings' types
@@ -214,21 +205,3 @@ def test_what_cannot_be_searched_is_refused(small_blocks):
     for kind in (np.asarray, jnp.asarray):
         with pytest.raises(ValueError, match="gallery image 650 holds NaN or infinity"):
             nearest(kind(gallery), wanted, 1)
-
-
-@pytest.mark.parametrize("first", [1, 7, 150])
-def test_two_galleries_are_searched_as_one(first):
-    gallery, probes = with_duplicates(300, 12)
-    expected = nearest(gallery, probes, 20)
-    parts = gallery[:first], gallery[first:]
-    found = joined(*(nearest(part, probes, 20) for part in parts), first)
-    np.testing.assert_array_equal(found.index, expected.index)
-    np.testing.assert_array_equal(found.cosine, expected.cosine)
-
-
-def test_what_two_small_galleries_lack_is_said_as_for_one():
-    gallery, probes = drawn(3, 4)
-    found = joined(nearest(gallery[:1], probes, 5), nearest(gallery[1:], probes, 5), 1)
-    expected = nearest(gallery, probes, 5)
-    np.testing.assert_array_equal(found.index, expected.index)
-    assert (found.index[:, 3:] == -1).all() and np.isneginf(found.cosine[:, 3:]).all()

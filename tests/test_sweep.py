@@ -13,14 +13,22 @@ import pytest
 from PIL import Image
 
 from tipim_jax.configuration import SettingsError
-from tipim_jax.engine.share import Share
-from tipim_jax.identification import FIGURES, Faces, Row, Seen
+from tipim_jax.engine import loop
+from tipim_jax.engine.processes import Process
+from tipim_jax.identification import (
+    FIGURES,
+    WITH_THRESHOLD,
+    CropFaces,
+    Estimate,
+    Recognition,
+    Threshold,
+)
 from tipim_jax.method import Surrogate, TipIm, image_keys, protect
+from tipim_jax.report import Measurement
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
-from tipim_jax.sweep import protect as protection
+from tipim_jax.sweep.crops import protect_cells
 from tipim_jax.sweep.figures import draw
 from tipim_jax.sweep.places import Places
-from tipim_jax.sweep.protect import protect_cells
 from tipim_jax.sweep.settings import Cell, Overrides, read_sweep
 
 SIZE = 12
@@ -113,7 +121,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 12])
 def test_processes_share_all_the_work_and_none_of_it_twice(count):
     groups = [[1, 2, 3], [4], [5, 6, 7, 8]]
-    dealt = [Share(index, count).of(groups) for index in range(count)]
+    dealt = [Process(index, count).part_of(groups) for index in range(count)]
     assert [n for share in dealt for group in share for n in group] == [*range(1, 9)]
     sizes = [sum(map(len, share)) for share in dealt]
     assert max(sizes) - min(sizes) <= 1
@@ -132,7 +140,7 @@ def surrogate():
 def faces(count, seed):
     random = np.random.default_rng(seed)
     names = tuple(f"P_{seed}_{n:04d}" for n in range(count))
-    return Faces(names, names, random.integers(0, 256, (count, SIZE, SIZE, 3), np.uint8))
+    return CropFaces(names, names, random.integers(0, 256, (count, SIZE, SIZE, 3), np.uint8))
 
 
 def cells(**settings):
@@ -214,8 +222,8 @@ def test_a_sweep_that_is_stopped_anywhere_ends_as_one_that_never_was(
     tmp_path, surrogate, monkeypatch
 ):
     whole = run_cells(cells(), tmp_path / "whole", surrogate)
-    monkeypatch.setattr(protection, "_SECONDS_BETWEEN_SAVES", 0)
-    monkeypatch.setattr(protection, "ITERATIONS_A_CALL", 1)
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_SAVES", 0)
+    monkeypatch.setattr(loop, "ITERATIONS_A_CALL", 1)
     kept = 0
     for stop_after in (3, 9, 8, 12, 5, 100):
         calls = itertools.count()
@@ -242,27 +250,38 @@ def row(gamma, name="TIP-IM", value=0.5, surrogates=("mobileface",)):
         "iterations": 4,
         "seed": 0,
         "settings": {"gamma": gamma},
-        "crops": f"{gamma}",
+        "folder": f"{gamma}",
     }
-    quality = {name: (value, value, value) for name in ("psnr", "ssim", "mmd", "difference")}
-    return Row(about, 4, quality, seen(value))
+    same = Estimate(value, value, value)
+    quality = dict.fromkeys(("psnr", "ssim", "mmd", "difference"), same)
+    return Measurement(about, 4, quality, recognitions(value))
 
 
-def seen(value):
-    figures = {figure: (value, value - 0.1, value + 0.1) for figure in FIGURES}
+def recognitions(value):
+    figures = dict.fromkeys(FIGURES, Estimate(value, value - 0.1, value + 0.1))
+    thresholds = {name: Threshold(0.3, 0.0567) for name in WITH_THRESHOLD}
     return {
-        "mobileface": Seen(False, figures, (0.5, 0.75)),
-        "sface": Seen(True, figures | {"rank1_t": (None, None, None)}, (0.5, 0.75)),
+        "mobileface": Recognition(False, figures, thresholds, (0.5, 0.75)),
+        "sface": Recognition(True, figures | {"rank1_t": None}, {}, (0.5, 0.75)),
     }
 
 
-CLEAN = Row({"method": "clean"}, 4, {}, seen(0.0))
+CLEAN = Measurement({"method": "clean"}, 4, {}, recognitions(0.0))
 
 
 def test_a_row_is_read_as_it_was_written(tmp_path):
     row(0.5).write(tmp_path / "row.json")
-    assert Row.read(tmp_path / "row.json") == row(0.5)
-    json.loads((tmp_path / "row.json").read_text())
+    assert Measurement.read(tmp_path / "row.json") == row(0.5)
+    found = json.loads((tmp_path / "row.json").read_text())["recognisers"]["mobileface"]
+    assert found["figures"]["recognised"] == {"value": 0.5, "low": 0.4, "high": 0.6}
+    assert found["thresholds"]["recognised"] == {"cosine": 0.3, "false_match_rate": 0.0567}
+
+
+@pytest.mark.parametrize("content", [b"", b"no json", b"{}", b"[1]"])
+def test_a_row_that_is_damaged_or_of_another_version_is_refused(content, tmp_path):
+    (tmp_path / "row.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"row\.json"):
+        Measurement.read(tmp_path / "row.json")
 
 
 def test_tables_bracket_the_white_box_and_say_once_what_all_rows_share():
@@ -275,13 +294,26 @@ def test_tables_bracket_the_white_box_and_say_once_what_all_rows_share():
 
 
 def test_tables_say_what_is_unusual_about_the_search():
-    unusual = {"distractor_photos": 5, "drawn_distractors": 9, "search": "approximate"}
+    unusual = {"distractor_photos": 5, "drawn_distractors": 9}
     rows = [dataclasses.replace(r, about={**r.about, **unusual}) for r in (CLEAN, row(0.0))]
-    assert "distractor_photos 5, drawn_distractors 9, search approximate)" in text_tables(rows)
+    assert "distractor_photos 5, drawn_distractors 9)" in text_tables(rows)
     for line in csv.DictReader(io.StringIO(csv_table(rows))):
-        assert (line["drawn_distractors"], line["search"]) == ("9", "approximate")
+        assert (line["distractor_photos"], line["drawn_distractors"]) == ("5", "9")
     usual = csv.DictReader(io.StringIO(csv_table([row(0.0)])))
-    assert {(line["drawn_distractors"], line["search"]) for line in usual} == {("", "")}
+    assert {(line["distractor_photos"], line["drawn_distractors"]) for line in usual} == {("", "")}
+
+
+def test_beside_what_depends_on_a_threshold_stands_its_false_match_rate():
+    rows = [CLEAN, row(0.0), row(0.5, value=0.25)]
+    text = text_tables(rows)
+    lines = [line.split() for line in text.splitlines()]
+    assert lines.count(["false", "match", "rate", "0.057", "–"]) == 1
+    assert ["false", "match", "rate", "0.057/0.057", "–"] in lines
+    assert "what chance gives" in text
+    for line in csv.DictReader(io.StringIO(csv_table(rows))):
+        expected = ("0.3", "0.0567") if line["recogniser"] == "mobileface" else ("", "")
+        for name in WITH_THRESHOLD:
+            assert (line[f"{name}_threshold"], line[f"{name}_false_match_rate"]) == expected
 
 
 def test_csv_has_every_figure_with_its_interval_and_latex_every_line():
@@ -295,7 +327,7 @@ def test_csv_has_every_figure_with_its_interval_and_latex_every_line():
     assert (lines[2]["rank5_t"], lines[2]["rank5_t_low"]) == ("0.5", "0.4")
     assert lines[3]["rank1_t"] == ""
     latex = latex_tables(rows)
-    assert latex.count(r"\begin{tabular}") == 4
+    assert latex.count(r"\begin{tabular}") == 5
     assert r"TIP\_IM" in latex_tables([CLEAN, row(0.0, "TIP_IM"), row(0.0, "B")])
 
 
@@ -318,23 +350,16 @@ def test_what_decides_a_thing_decides_where_it_is_kept(tmp_path):
     held_out = Places(tmp_path, "faces", "gallery", 0, weights | {"dlib": "d"})
     assert places.crops(cells[0]) == held_out.crops(cells[0])
     assert places.row(cells[0]) != held_out.row(cells[0])
-    assert places.embeddings("sface") == held_out.embeddings("sface")
-    assert places.embeddings("dlib") != held_out.embeddings("dlib")
-    # Another gallery makes other rows of the same masks, more distractors need no new embeddings.
+    # Another gallery makes other rows of the same masks.
     other = Places(tmp_path, "faces", "other gallery", 0, weights)
     assert places.crops(cells[0]) == other.crops(cells[0])
     assert places.row(cells[0]) != other.row(cells[0])
     drawn = Places(tmp_path, "faces", "gallery", 9, weights)
     assert places.row(cells[0]) != drawn.row(cells[0])
-    assert places.embeddings("sface") == drawn.embeddings("sface")
     strangers = Places(tmp_path, "faces", "gallery", 0, weights, strangers="photos")
     others = Places(tmp_path, "faces", "gallery", 0, weights, strangers="other photos")
     assert len({p.row(None) for p in (places, strangers, others)}) == 3
-    assert places.embeddings("sface") == strangers.embeddings("sface")
-    assert strangers.strange_embeddings("sface") != others.strange_embeddings("sface")
     assert strangers.crops(cells[0]) == places.crops(cells[0])
-    rough = Places(tmp_path, "faces", "gallery", 0, weights, approximate=True)
-    assert places.row(None) != rough.row(None)
     surrogate = Places(tmp_path, "faces", "gallery", 0, weights | {"mobileface": "d"})
     assert places.crops(cells[0]) != surrogate.crops(cells[0])
     assert places.row(None) != Places(tmp_path, "other faces", "gallery", 0, weights).row(None)

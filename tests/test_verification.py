@@ -374,7 +374,7 @@ def test_two_photos_of_one_name_are_refused(tmp_path):
 
 @pytest.mark.parametrize("make", [in_tar, in_zip])
 def test_photo_that_expands_beyond_reason_is_refused(tmp_path, make, monkeypatch):
-    monkeypatch.setattr("tipim_jax.photos.lfw._LARGEST", 2**20)
+    monkeypatch.setattr("tipim_jax.datasets.lfw._LARGEST", 2**20)
     place = make(tmp_path / "lfw", {"Ann/Ann_0001.jpg": bytes(2**20 + 1)})
     with open_lfw(place) as lfw, pytest.raises(LfwError, match=r"Ann_0001 in .*more than 1 MiB"):
         lfw.read(LfwPhoto("Ann", 1))

@@ -6,56 +6,31 @@ import re
 import subprocess
 import sys
 import time
-from hashlib import sha256
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from safetensors import numpy as numpy_file
 
 from tipim_jax.networks import get, names
 from tipim_jax.networks.origin import Download, NpmMember, WheelMember
 from weights_convert import (
     ConversionError,
     checkpoint,
-    conversion,
     convert,
     home,
     is_cached,
     licences,
     load,
-    obtain,
 )
-from weights_convert.__main__ import main
+from weights_convert.fill import Table, fill
 from weights_convert.origins import cached_path
-from weights_convert.readers import FORMATS, file_format, read, torch_reader
+from weights_convert.readers import FORMATS, file_format, read
 from weights_convert.tables import tables
 
 # Small, of every format that a test reads, free to use, and to be had by `pip`.
 NAMES = ("mobileface", "sface", "dlib")
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """An empty cache; gives its files whenever it is called."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("TIPIM_JAX_HOME", str(folder))
-    return lambda: sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-@pytest.fixture(scope="session")
-def originals():
-    """The networks' original files by name, in the user's own cache."""
-    return {name: obtain(get(name).weights) for name in NAMES}
-
-
-@pytest.fixture
-def mobileface(originals, cache):
-    """Puts mobileface's original file into the empty cache, so that nothing is downloaded."""
-    place = cached_path(get("mobileface").weights)
-    place.parent.mkdir(parents=True)
-    place.write_bytes(originals["mobileface"].read_bytes())
-    return get("mobileface")
 
 
 def test_what_a_killed_process_left_goes_after_a_day(cache, mobileface):
@@ -88,20 +63,17 @@ def test_loaded_is_what_was_converted_and_damage_is_noticed_and_repaired(mobilef
     capsys.readouterr()
     jax.tree.map(np.testing.assert_array_equal, load("mobileface"), converted)
     assert capsys.readouterr().err == ""
-    largest = max(
-        _checkpoint(mobileface).rglob("*"),
-        key=lambda p: p.stat().st_size,
-    )
-    whole = largest.read_bytes()
+    place = _checkpoint(mobileface)
+    whole = place.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 0xFF
     for damaged, complaint in (
         (flipped, "does not hold what was written to it; converting mobile"),
         (whole[: len(whole) // 2], "converting mobile"),
         (b"", "converting mobile"),
+        (numpy_file.save({"a": np.zeros(2)}), "converting mobile"),  # no digest
     ):
-        largest.unlink()  # what is loaded may lie in the file's pages
-        largest.write_bytes(damaged)
+        place.write_bytes(damaged)
         jax.tree.map(np.testing.assert_array_equal, load("mobileface"), converted)
         assert complaint in capsys.readouterr().err
         load("mobileface")
@@ -111,26 +83,16 @@ def test_loaded_is_what_was_converted_and_damage_is_noticed_and_repaired(mobilef
 def test_conversion_that_breaks_off_leaves_no_checkpoint(mobileface, cache, monkeypatch):
     before = cache()
 
-    def write_half(place, _):
-        place.write_bytes(b"half")
+    def write_half(place, content):
+        with open(place, "wb") as file:
+            file.write(content[: len(content) // 2])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoint.np, "save", write_half)
+    monkeypatch.setattr(Path, "write_bytes", write_half)
     with pytest.raises(KeyboardInterrupt):
         convert("mobileface")
     assert not is_cached(mobileface)
     assert cache() == before
-
-
-def test_older_conversion_of_the_network_is_neither_used_nor_kept(mobileface):
-    older = _checkpoint(mobileface).with_name("mobileface-4f3bbd745247-older")
-    other = _checkpoint(mobileface).with_name("mobileface-mv-4f3bbd745247-older")
-    for folder in (older, other):
-        folder.mkdir(parents=True)
-    assert not is_cached(mobileface)
-    convert("mobileface")
-    assert not older.exists()
-    assert other.exists()
 
 
 def test_two_conversions_at_once_both_succeed(mobileface):
@@ -188,124 +150,43 @@ def test_no_two_networks_share_a_file():
     assert len(hashes) == len(set(hashes))
 
 
-# The user's own file
-
-
-@pytest.fixture
-def retrained(originals, tmp_path):
-    """The user's own mobileface: the published one, in which one value is another."""
-    data = bytearray(originals["mobileface"].read_bytes())
-    place = data.index(_first_weights(torch_reader.read(originals["mobileface"])))
-    data[place : place + 4] = np.float32(0.5).tobytes()
-    path = tmp_path / "retrained.pth"
-    path.write_bytes(data)
-    return path
-
-
-def _first_weights(weights):
-    return weights["conv1.conv.weight"].tobytes()
-
-
-def _is_own(variables):
-    return bool((variables["params"]["stem"]["conv"]["kernel"] == 0.5).any())
-
-
-def test_published_file_that_the_user_has_needs_no_network(originals, cache, tmp_path, capsys):
-    file = tmp_path / "mine.pth"
-    file.write_bytes(originals["mobileface"].read_bytes())
-    assert main(["mobileface", "--from", str(file)]) == 0
-    said = capsys.readouterr().err.splitlines()
-    assert said == ["converting mobileface (1/1) …", "converting mobileface (1/1): done"]
-    assert is_cached(get("mobileface"))
-    assert cached_path(get("mobileface").weights) in cache()
-
-
-def test_own_file_is_used_until_the_published_one_is_asked_for(mobileface, retrained, capsys):
-    assert main(["mobileface", "--from", str(retrained)]) == 0
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert str(retrained) in said
-    assert sha256(retrained.read_bytes()).hexdigest() in said
-    assert f"is not the published {mobileface.weights.sha256}" in said
-    assert "`python -m weights_convert mobileface` goes back" in said
-    retrained.unlink()
-    assert is_cached(mobileface)
-    assert _is_own(load("mobileface"))
-    assert main(["mobileface"]) == 0
-    assert not _is_own(load("mobileface"))
-    assert not (home() / "own" / "mobileface" / "weights").exists()
-
-
-def test_own_file_is_converted_again_by_newer_code(mobileface, retrained, monkeypatch, capsys):
-    convert("mobileface", file=retrained)
-    retrained.unlink()
-    monkeypatch.setattr(checkpoint, "_conversion_version", lambda: "newer")
-    assert not is_cached(mobileface)
-    assert _is_own(load("mobileface"))
-    assert is_cached(mobileface)
-
-
-def test_own_file_that_left_the_cache_is_not_silently_replaced(mobileface, retrained, monkeypatch):
-    convert("mobileface", file=retrained)
-    monkeypatch.setattr(checkpoint, "_conversion_version", lambda: "newer")
-    copy = home() / "own" / "mobileface" / "weights"
-    for change in (lambda: copy.write_bytes(b"damaged"), copy.unlink):
-        change()
-        with pytest.raises(
-            ConversionError, match=r"give the file again: .* mobileface --from FILE"
-        ):
-            load("mobileface")
-    (copy.parent / "sha256").write_text("nonsense")
-    with pytest.raises(ConversionError, match=r"own/mobileface/sha256.*delete this file"):
-        load("mobileface")
-
-
-@pytest.mark.parametrize("content", ["sface", b"", b"garbage", "half", "nan", None])
-def test_file_that_does_not_convert_leaves_the_cache_as_it_was(
-    content, originals, retrained, cache, tmp_path, capsys
-):
-    file = tmp_path / "mine"
-    if content == "sface":
-        file = originals["sface"]
-    elif content == "half":
-        file.write_bytes(retrained.read_bytes()[:1_000_000])
-    elif content == "nan":
-        whole = retrained.read_bytes()
-        place = whole.index(_first_weights(torch_reader.read(retrained)))
-        file.write_bytes(whole[:place] + np.float32(np.nan).tobytes() + whole[place + 4 :])
-    elif content is not None:
-        file.write_bytes(content)
-    assert main(["mobileface", "--from", str(file)]) == 1
-    said = capsys.readouterr()
-    assert f"error: cannot read {file}" in said.err or f"error: {file}" in said.err
-    assert "Traceback" not in said.err
-    assert said.out == ""
-    assert cache() == []
-
-
-def test_file_that_is_no_file_is_named(cache, tmp_path):
-    for path in (tmp_path, Path(os.devnull), tmp_path / "missing"):
-        with pytest.raises(ConversionError, match=f"cannot read {path}: there is no such file"):
-            convert("mobileface", file=path)
-
-
-def test_network_that_nobody_publishes_asks_for_a_file(cache):
-    for ask in (load, convert):
-        with pytest.raises(ConversionError, match=r"weights_convert irse50 --from FILE.*PyTorch"):
-            ask("irse50")
-    assert not is_cached(get("irse50"))
-    assert cache() == []
-
-
-def test_network_that_nobody_publishes_keeps_the_users_file(
-    mobileface, retrained, monkeypatch, capsys
-):
-    private = dataclasses.replace(mobileface, name="private", weights=None)
-    monkeypatch.setattr(conversion, "get", lambda _: private)
-    convert("private", file=retrained)
-    assert "no hash is published" in capsys.readouterr().err
-    retrained.unlink()
-    assert _is_own(convert("private"))
-    assert _is_own(load("private"))
+def test_a_file_that_does_not_fit_is_refused_with_all_its_faults():
+    wanted = {
+        "params": {
+            name: jax.ShapeDtypeStruct((2,), np.float32) for name in ("a", "b", "c", "empty")
+        }
+    }
+    source = {
+        "first": np.zeros(2),
+        "wide": np.zeros(3),
+        "broken": np.array([1.0, np.nan]),
+        "spare": np.zeros(1),
+        "scale": np.array(3.0),
+    }
+    table = Table(
+        "torch",
+        weights={
+            "first": ("params/a", lambda array: array),
+            "wide": ("params/b", lambda array: array),
+            "broken": ("params/c", lambda array: array),
+            "absent": ("params/a", lambda array: array),
+        },
+        constants={"scale": np.array(2.0)},
+    )
+    with pytest.raises(ConversionError) as refused:
+        fill(wanted, source, table)
+    text = str(refused.value)
+    for fault in (
+        "wide: shape (3,)",
+        "broken: 1 of 2 values are NaN or infinite",
+        "absent: not in the file",
+        "scale: is 3.0, expected 2.0",
+        "spare: in the file, but nothing uses it",
+        "params/empty: nothing fills it",
+        "6 faults",
+    ):
+        assert fault in text
+    assert "first" not in text
 
 
 # Licences

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,15 +13,17 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from tipim_jax.console import Console
+
 
 @contextlib.contextmanager
 def progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr that goes when the work is done; what it gives is called with steps done."""
     console = Console(stderr=True)
     if not console.is_terminal:  # where nothing can move, one line says that it takes a while
-        console.print(f"{doing} …", highlight=False)
+        console.print(f"{doing} …")
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -46,7 +47,7 @@ class Bars(Progress):
 
     def __init__(self, console: Console):
         super().__init__(
-            TextColumn("{task.description:<24}"),
+            TextColumn("{task.description:<24}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
             _Rate(),

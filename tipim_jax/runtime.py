@@ -3,10 +3,6 @@
 import contextlib
 import os
 
-# XLA's compiler logs machine features that a cached program does not need as errors. It listens to
-# this only until it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 # A CPU's cores as devices: XLA shares one image's work badly among them. More than these would
 # hold more copies of the weights than they are worth.
 _MOST_CPU_DEVICES = 8

@@ -1,13 +1,13 @@
 """The command `python -m weights_convert`."""
 
 import argparse
-import importlib
+import pkgutil
 import sys
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from tipim_jax.console import Console
 from tipim_jax.networks import Network, get, names
 from tipim_jax.networks.origin import Download
 from weights_convert import ConversionError, convert, home, is_cached
@@ -17,6 +17,7 @@ _EXAMPLES = """\
 commands:
   list                      what there is, under which licence, and what is converted already
   NAME [NAME ...]           obtain, check and convert networks
+  export NAME ...           write a network's converted weights to a file, see `export --help`
   embed NAME ...            embed aligned faces from a file, see `embed --help`
   verify NAME [NAME ...] …  measure networks on pairs of photos, see `verify --help`
 
@@ -35,29 +36,31 @@ running this command is never needed for networks that `list` calls automatic, b
 ahead of time.
 """
 
+# By name: they are imported when they are asked for, and the last two stand above this package.
+_COMMANDS = {
+    "export": "weights_convert.export:main",
+    "embed": "tipim_jax.evaluate.embed:main",
+    "verify": "tipim_jax.evaluate.verify:main",
+}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, 1 for an error, 2 for wrong usage."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    errors = Console(stderr=True)
     try:
-        if arguments[:1] == ["list"] and len(arguments) == 1:
+        if arguments == ["list"]:
             _list()
             return 0
-        if arguments[:1] in (["embed"], ["verify"]):
-            return _run(*arguments)
+        if arguments and arguments[0] in _COMMANDS:
+            return pkgutil.resolve_name(_COMMANDS[arguments[0]])(arguments[1:])
         return _convert(arguments)
     except (ConversionError, InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        errors.error(error)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what is converted stays, run the command again to go on", file=sys.stderr)
+        errors.print("stopped; what is converted stays, run the command again to go on")
         return 130
-
-
-def _run(command: str, *arguments: str) -> int:
-    # Handed on by name: what converts weights needs neither photos nor their detector.
-    run = importlib.import_module(f"tipim_jax.evaluate.{command}")
-    return run.main(list(arguments))
 
 
 def _convert(arguments: list[str]) -> int:
@@ -74,11 +77,7 @@ def _convert(arguments: list[str]) -> int:
     check_networks(parser, options)
     check_licences(options)
     for number, name in enumerate(options.names, start=1):
-        convert(
-            name,
-            file=options.file,
-            step=f"{number}/{len(options.names)}",
-        )
+        convert(name, file=options.file, step=f"{number}/{len(options.names)}")
     return 0
 
 
@@ -102,7 +101,7 @@ def _list() -> None:
             f"{network.embedding_size}, {height}×{width}\n{_weights(network)}\n{_cached(network)}",
             f"{network.loss}\n{network.licence}{accept}\n{origin}",
         )
-    Console(highlight=False).print(table)
+    Console().print(table, soft_wrap=False)
 
 
 def _weights(network: Network) -> str:

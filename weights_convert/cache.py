@@ -11,14 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
-from rich.console import Console
+from filelock import FileLock
 
+from tipim_jax.console import Console
 from weights_convert.errors import ConversionError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 _PREFIX = "partial-"
 _DAY = 24 * 3600  # seconds; no conversion takes that long
@@ -99,27 +95,21 @@ def copy(file: Path, place: Path, digest: str) -> None:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Makes a folder of the cache; waits until no other process is in this context for it.
-
-    Where the system or the file system has no such locks, nobody waits.
+    """Makes a folder of the cache; waits until nobody else is in this context for it.
 
     Raises:
-      ConversionError: the folder cannot be made.
+      ConversionError: the folder or its lock cannot be made.
     """
+    locks = home() / "locks"  # these stay, as whoever waits for one has it open
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        locks.mkdir(exist_ok=True)
+        with Console(stderr=True).status(f"waiting for {folder} …"):
+            taken = FileLock(locks / "-".join(folder.relative_to(home()).parts)).acquire()
     except OSError as error:
         raise _cannot_write(home(), error) from None
-    if fcntl is None:
+    with taken:
         yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError), Console(stderr=True).status(f"waiting for {folder} …"):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def record(place: Path, digest: str, about: str) -> None:

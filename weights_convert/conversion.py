@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from rich.console import Console
 
+from tipim_jax.console import Console
 from tipim_jax.networks import Network, get
 from weights_convert import checkpoint, licences, own
 from weights_convert.cache import copy, sha256
@@ -35,7 +35,7 @@ def load(name: str) -> dict[str, Any]:
     licences.require(network)
     if is_cached(network):
         try:
-            return jax.device_put(checkpoint.load(network, _source(network)))
+            return jax.device_put(checkpoint.load(network, source_sha256(network)))
         except ConversionError as error:
             _say(f"{error}; converting {name} again")
     if own.chosen(network) is None:
@@ -45,8 +45,8 @@ def load(name: str) -> dict[str, Any]:
 
 def is_cached(network: Network) -> bool:
     """Whether the network's converted weights are in the cache."""
-    source = _source(network)
-    return source is not None and checkpoint.path(network, source).is_dir()
+    source = source_sha256(network)
+    return source is not None and checkpoint.path(network, source).is_file()
 
 
 def convert(name: str, *, file: Path | None = None, step: str = "1/1") -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _convert_file(network: Network, file: Path, step: str) -> dict[str, Any]:
     return variables
 
 
-def _source(network: Network) -> str | None:
+def source_sha256(network: Network) -> str | None:
     """The sha256 of the file that the network's weights come from, None if it was never seen."""
     return own.chosen(network) or (network.weights and known_sha256(network.weights))
 
@@ -138,7 +138,7 @@ def _progress(network: Network, step: str) -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
+    Console(stderr=True).print(line)
 
 
 def read_variables(network: Network, file: Path) -> dict[str, Any]:

@@ -20,12 +20,13 @@ class Table:
     """What becomes of every array in one kind of source file.
 
     Attributes:
-      form: how the file is read, a key of `readers.FORMATS`.
-      weights: source name -> ("/"-joined path of ours, transform from their layout to ours).
-      constants: source name -> the value that it must have, because the registry or the
-        architecture states it too.
-      ignored: source name, or pattern with `*` -> why nothing needs it. It need not be there.
-      given: path of ours -> its value, where such files hold none.
+      form: Format of the file, a key of `readers.FORMATS`.
+      weights: Path of ours ("/"-joined) and transform from their layout to ours, by source name.
+      constants: Value that an array must have because the registry or the architecture states it
+        too, by source name.
+      ignored: Reason why nothing needs an array, by source name or pattern with `*`. It need not be
+        there.
+      given: Value of what such files do not hold, by path of ours.
     """
 
     form: str

@@ -95,8 +95,8 @@ def preprocess(name: str, images: torch.Tensor) -> torch.Tensor:
     """RGB NCHW crops in [0, 255], 112x112, to the network's input."""
     network = get(name)
     height, width = network.input_size
-    top, left, bottom, right = network.region
-    if (height, width) != (112, 112) or network.region != (0, 0, 112, 112):
+    top, left, bottom, right = network.window.region
+    if (height, width) != (112, 112) or network.window.region != (0, 0, 112, 112):
         rows, columns = (
             (torch.arange(pixels, dtype=images.dtype, device=images.device) + 0.5)
             * ((last - first) / pixels)

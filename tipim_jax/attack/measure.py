@@ -4,26 +4,32 @@ import dataclasses
 import datetime
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from tipim_jax import report
-from tipim_jax.attack.gallery import Portraits, ProbeFace, probe_faces
-from tipim_jax.attack.judge import SavedPhoto, Search, read_back, scores
-from tipim_jax.attack.scan import ScannedPhoto
+from tipim_jax.attack.gallery import Identity, identities
+from tipim_jax.attack.saved import ProtectedPhoto, SavedPhoto, read_back
 from tipim_jax.attack.settings import Attack
-from tipim_jax.identification import impostor_threshold, normalise
-from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.networks import Network
+from tipim_jax.identification import (
+    Judge,
+    PhotoFaces,
+    Recogniser,
+    Roster,
+    embed,
+    kept_embeddings,
+    normalise,
+    own_threshold,
+)
+from tipim_jax.identification.faces import PhotoFace
 from tipim_jax.photos import FaceDetector, PhotoError
 from tipim_jax.progress import Bars
-from tipim_jax.report.faces import MOST_PHOTOS
 
 _PACKAGES = ("tipim-jax", "jax", "jaxlib", "flax", "optax", "dm-pix", "opencv-python-headless")
-_FAR = 1e-3  # false accept rate at which a network without a threshold accepts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,120 +37,206 @@ class Measured:
     """What was found out about the saved photos.
 
     Attributes:
-      photos: one entry for each photo, in order, with one for each of its faces.
-      failed: photos that could not be read back.
-      recognisers: the rates of each network.
-      gallery: what was searched.
-      quality: over all faces.
-      pictures: of each photo's faces, by the photo's `output`.
+      photos: One entry for each photo, in order, with one for each of its faces.
+      failed: Photos that could not be read back.
+      recognisers: What each network makes of them.
+      gallery: What was searched.
+      quality: Over all faces.
+      pictures: Pictures of each photo's faces, by the photo's `output`.
     """
 
     photos: tuple[report.Photo, ...]
     failed: tuple[report.NotProtected, ...]
-    recognisers: tuple[report.Recogniser, ...]
-    gallery: report.Gallery
+    recognisers: tuple[report.RecogniserResult, ...]
+    gallery: report.GalleryResult
     quality: report.Quality
     pictures: Mapping[str, Sequence[report.FacePictures]]
 
 
 def measure(
-    settings: Attack,
+    photos: Sequence[ProtectedPhoto],
     recognisers: Mapping[str, Recogniser],
-    surrogates: Mapping[str, Recogniser],
-    targets: Portraits,
-    gallery: Portraits,
-    photos: Sequence[ScannedPhoto],
-    outputs: Mapping[Path, Path],
+    targets: PhotoFaces,
+    gallery: PhotoFaces,
     detector: FaceDetector,
+    *,
+    surrogates: Collection[str],
+    gallery_origin: str | None,
+    epsilon: float,
+    output: Path,
     bars: Bars,
 ) -> Measured:
-    """Reads the protected photos back and shows them to every recogniser."""
-    saved, readable, failed = [], [], []
-    progress = bars.add("reading back", len(photos), "photos")
-    for photo in photos:
-        target = outputs[photo.file.source]
-        try:
-            again = read_back(photo, target, detector, with_pictures=len(saved) < MOST_PHOTOS)
-        except PhotoError as error:  # moved or deleted meanwhile
-            failed.append(report.NotProtected(str(photo.file.relative), str(error)))
-        else:
-            saved.append(again)
-            readable.append(photo)
-        progress(1)
-    photos = readable
+    """Reads the protected photos back, one after the other, and shows them to every recogniser.
 
-    clean = [face.crop for photo in photos for face in photo.faces]
-    found = [crop for photo in saved for crop in photo.found]
-    there = [n for n, crop in enumerate(found) if crop is not None]
-    crops = np.concatenate([gallery.crops, targets.crops, *(crop[None] for crop in clean)])
-    crops = np.concatenate([crops, *(found[n][None] for n in there)])
-    asked = recognisers | surrogates
-    progress = bars.add("asking the recognisers", len(asked), "networks")
-    before, after = {}, {}
-    for name, recogniser in asked.items():
-        embeddings = recogniser(crops)
-        before[name], last = np.split(embeddings, [len(embeddings) - len(there)])
-        after[name] = [None] * len(found)
-        for n, embedding in zip(there, last, strict=True):
-            after[name][n] = embedding
-        progress(1)
+    Args:
+      photos: what was protected.
+      recognisers: networks that judge, by name.
+      targets: one face of each person whom masks imitate.
+      gallery: what is searched; photos whose person is not in it are added, see `Roster.of`.
+      detector: finds the faces in the saved photos.
+      surrogates: names of the networks that the masks were made with.
+      gallery_origin: where the gallery comes from, in words, if the people in it may be in the
+        photos; None for the bundled people: nobody of them exists, and likeness to one is chance.
+      epsilon: the greatest change of a pixel that was allowed.
+      output: folder that the saved photos are in.
+      bars: for progress.
+    """
+    known = [
+        kept_embeddings(recognisers, faces, bars.add(f"embedding the {what}", len(faces), "faces"))
+        for what, faces in (("gallery", gallery), ("targets", targets))
+    ]
+    album = _Album(photos, detector, bars)
+    shown = embed(recognisers, album.faces())
+    there = np.array([found for photo in album.saved for found in photo.found], bool)
+    is_protected = np.array(album.is_protected, bool)
+    clean = {name: found[~is_protected] for name, found in shown.items()}
+    protected = {name: found[is_protected] for name, found in shown.items()}
 
-    thresholds = {
-        name: _threshold(recogniser.network, before[name], gallery.names + targets.names)
-        for name, recogniser in recognisers.items()
-    }
-    probes = _probes(settings, thresholds, before, gallery, photos, len(clean))
-    identities = [probe.identity for probe in probes]
-    search = Search.of(gallery.names, targets.names, identities)
-    standing = {name: scores(search, before[name], after[name]) for name in recognisers}
-    target_rows = slice(len(gallery.crops), len(gallery.crops) + len(targets.crops))
-    imitated = _nearest_targets(
-        targets.names, [(before[name][target_rows], after[name]) for name in surrogates]
-    )
-
-    faces = _faces(probes, saved, imitated, standing)
-    names = [outputs[photo.file.source].relative_to(settings.output) for photo in photos]
-    return Measured(
-        photos=tuple(
-            report.Photo(
-                str(photo.file.relative),
-                str(name),
-                tuple(face for probe, face in zip(probes, faces, strict=True) if probe.photo == i),
-            )
-            for i, (photo, name) in enumerate(zip(photos, names, strict=True))
-        ),
-        failed=tuple(failed),
-        recognisers=tuple(
-            report.Recogniser(
+    names = _identities(album.saved, recognisers, clean, known, gallery, targets, gallery_origin)
+    roster = Roster.of(gallery.people, targets.people, names, complete=True)
+    results, scores = [], {}
+    for name, recogniser in recognisers.items():
+        faces = np.concatenate([*(part[name] for part in known), clean[name]])
+        judge = Judge.of(recogniser.network, roster, faces)
+        before = judge.standings(clean[name])
+        after = before.lost_but(there, judge.standings(protected[name], there))
+        held_out = name not in surrogates
+        threshold = judge.thresholds["recognised"]
+        results.append(
+            report.RecogniserResult(
                 name,
                 recogniser.network.architecture,
-                name not in surrogates,
-                thresholds[name],
-                *report.rates(standing[name], thresholds[name]),
+                held_out,
+                threshold.cosine,
+                threshold.false_match_rate,
+                *(
+                    report.Rates.of(judge.recognition(found, held_out=held_out))
+                    for found in (before, after)
+                ),
             )
-            for name, recogniser in recognisers.items()
-        ),
-        gallery=report.Gallery(
-            gallery.origin, len(search.rows), len(set(search.identities.tolist()))
+        )
+        both = map(report.Standing.each, (before, after))
+        scores[name] = [report.Scores(*pair) for pair in zip(*both, strict=True)]
+
+    listed = _photos(album.saved, names, scores, output)
+    faces = [face for photo in listed for face in photo.faces]
+    return Measured(
+        photos=tuple(listed),
+        failed=tuple(album.failed),
+        recognisers=tuple(results),
+        gallery=report.GalleryResult(
+            gallery_origin or "bundled people",
+            len(roster.searched),
+            len(np.unique(roster.identities)),
         ),
         quality=report.Quality(
             _mean([face.psnr for face in faces]),
             _mean([face.ssim for face in faces]),
-            settings.method.epsilon,
-            max((photo.difference for photo in saved), default=None),
+            epsilon,
+            max((photo.difference for photo in album.saved), default=None),
         ),
         pictures={
-            str(name): photo.pictures
-            for name, photo in zip(names, saved, strict=True)
+            entry.output: photo.pictures
+            for entry, photo in zip(listed, album.saved, strict=True)
             if photo.pictures
         },
     )
 
 
+class _Album:
+    """Shows the faces of protected photos, and notes what else is to be known of these.
+
+    Attributes:
+      saved: Photos that could be read.
+      failed: The others.
+      is_protected: Of each face that was shown, whether that was in the protected photo.
+    """
+
+    def __init__(self, photos: Sequence[ProtectedPhoto], detector: FaceDetector, bars: Bars):
+        self.saved: list[SavedPhoto] = []
+        self.failed: list[report.NotProtected] = []
+        self.is_protected: list[bool] = []
+        self._photos, self._detector = photos, detector
+        self._advance = bars.add("measuring", len(photos), "photos")
+
+    def faces(self) -> Iterator[PhotoFace]:
+        """Each face as it was and, where it is found, as it is now: photo after photo."""
+        for photo in self._photos:
+            with_pictures = len(self.saved) < report.MOST_PHOTOS
+            try:
+                saved, before, after = read_back(photo, self._detector, with_pictures=with_pictures)
+            except PhotoError as error:  # moved or deleted meanwhile
+                self.failed.append(report.NotProtected(str(photo.file.relative), str(error)))
+            else:
+                self.saved.append(saved)
+                for faces in (before, after):
+                    for face in filter(None, faces):
+                        self.is_protected.append(faces is after)
+                        yield face
+            self._advance(1)
+
+
+def _identities(
+    saved: Sequence[SavedPhoto],
+    recognisers: Mapping[str, Recogniser],
+    clean: Mapping[str, Float[np.ndarray, "faces dim"]],
+    known: Sequence[Mapping[str, Float[np.ndarray, "some dim"]]],
+    gallery: PhotoFaces,
+    targets: PhotoFaces,
+    gallery_origin: str | None,
+) -> list[Identity]:
+    """Whose the faces in the photos are."""
+    people = np.unique((*gallery.people, *targets.people), return_inverse=True)[1]
+    named = gallery.people if gallery_origin else ()
+    cosines, thresholds = [], []
+    for name, recogniser in recognisers.items():
+        both = np.concatenate([part[name] for part in known])
+        thresholds.append(own_threshold(recogniser.network, both, people))
+        probes = np.asarray(normalise(clean[name]))
+        others = np.asarray(normalise(both[: len(named)]))
+        cosines.append(probes @ np.concatenate([probes, others]).T)
+    files = [photo.photo.file for photo in saved]
+    faces = [number for number, photo in enumerate(saved) for _ in photo.found]
+    return identities(files, faces, named, cosines, thresholds)
+
+
+def _photos(
+    saved: Sequence[SavedPhoto],
+    names: Sequence[Identity],
+    scores: Mapping[str, Sequence[report.Scores]],
+    output: Path,
+) -> list[report.Photo]:
+    entries, number = [], 0
+    for one in saved:
+        faces = []
+        for face, target, psnr, ssim in zip(
+            one.photo.faces, one.photo.targets, one.psnr, one.ssim, strict=True
+        ):
+            faces.append(
+                report.Face(
+                    box=tuple(int(side) for side in face.box),
+                    identity=name if isinstance(name := names[number], str) else None,
+                    target=target,
+                    psnr=psnr,
+                    ssim=ssim,
+                    recognisers={network: each[number] for network, each in scores.items()},
+                )
+            )
+            number += 1
+        saved_as = str(one.photo.saved.relative_to(output))
+        entries.append(report.Photo(str(one.photo.file.relative), saved_as, tuple(faces)))
+    return entries
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
 def results(
     settings: Attack,
     command: str,
-    targets: Portraits,
+    targets: report.TargetResult,
     measured: Measured,
     missed: Sequence[report.NotProtected],
     seconds: Mapping[str, float],
@@ -172,7 +264,7 @@ def results(
         }
         | method,
         surrogates=settings.surrogates,
-        targets=report.Targets(targets.origin, tuple(dict.fromkeys(targets.names))),
+        targets=targets,
         gallery=measured.gallery,
         recognisers=measured.recognisers,
         quality=measured.quality,
@@ -180,78 +272,3 @@ def results(
         photos=measured.photos,
         not_protected=(*missed, *measured.failed),
     )
-
-
-def _threshold(network: Network, embeddings, known: Sequence[str]) -> float:
-    """The registry's, or one that others publish; of a network without, what the known faces give.
-
-    Args:
-      embeddings: of the gallery, the targets and more.
-      known: who is in the first of them.
-    """
-    if network.threshold is not None:
-        return network.threshold
-    if network.published_thresholds:
-        return network.published_thresholds[0].cosine
-    identities = np.unique(known, return_inverse=True)[1]
-    return float(impostor_threshold(embeddings[: len(known)], identities, _FAR))
-
-
-def _probes(settings, thresholds, embeddings, gallery, photos, faces) -> list[ProbeFace]:
-    """The given faces, named by who is in a gallery that the user gave.
-
-    A likeness to somebody in the bundled gallery is chance: nobody there exists.
-    """
-    names = gallery.names if settings.gallery else ()
-    cosines = []
-    for name in thresholds:
-        unit = np.asarray(normalise(embeddings[name]))
-        probes, others = unit[len(unit) - faces :], unit[: len(names)]
-        cosines.append(probes @ np.concatenate([probes, others]).T)
-    return probe_faces(photos, names, cosines, [*thresholds.values()])
-
-
-def _nearest_targets(names: Sequence[str], seen) -> list[str | None]:
-    """The target that each saved face is nearest to, by the mean cosine of the surrogates.
-
-    Args:
-      names: of the targets.
-      seen: from each surrogate the embeddings of the targets, and those of the saved faces.
-    """
-    nearest = []
-    for faces in zip(*(faces for _, faces in seen), strict=True):
-        if faces[0] is None:
-            nearest.append(None)
-            continue
-        cosines = [
-            normalise(targets) @ normalise(face)
-            for (targets, _), face in zip(seen, faces, strict=True)
-        ]
-        nearest.append(names[int(np.mean(cosines, axis=0).argmax())])
-    return nearest
-
-
-def _faces(
-    probes: Sequence[ProbeFace],
-    saved: Sequence[SavedPhoto],
-    imitated: Sequence[str | None],
-    standing: Mapping[str, Sequence[report.Scores]],
-) -> list[report.Face]:
-    psnr = [value for photo in saved for value in photo.psnr]
-    ssim = [value for photo in saved for value in photo.ssim]
-    return [
-        report.Face(
-            box=tuple(int(side) for side in probe.face.box),
-            identity=probe.name,
-            target=imitated[n],
-            psnr=psnr[n],
-            ssim=ssim[n],
-            recognisers={name: each[n] for name, each in standing.items()},
-        )
-        for n, probe in enumerate(probes)
-    ]
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None

@@ -1,49 +1,30 @@
-"""One run of the command: find, protect, save, read back, measure, report."""
+"""One run of the command: the engine protects, the judge measures, the report shows."""
 
-import os
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
-import jax
-from rich.console import Console
-
-import weights_convert
-from tipim_jax.attack.finished import Finished
-from tipim_jax.attack.gallery import bundled_file, gallery_files, portraits, target_files
+from tipim_jax.attack.gallery import bundled_file, gallery_files
 from tipim_jax.attack.measure import measure, results
-from tipim_jax.attack.plan import make_plan, what_decides
-from tipim_jax.attack.save import save_protected
-from tipim_jax.attack.scan import scan
+from tipim_jax.attack.saved import ProtectedPhoto
 from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
-from tipim_jax.datasets import bundled as people
-from tipim_jax.engine.share import Share
-from tipim_jax.engine.threads import threads
-from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.method import Surrogate
-from tipim_jax.photos import (
-    YUNET,
-    FaceDetector,
-    PhotoFile,
-    find_photos,
-    output_paths,
-    read_photo,
-    write_whole,
-)
+from tipim_jax.console import Console
+from tipim_jax.datasets import bundled
+from tipim_jax.datasets.crops import CropCache
+from tipim_jax.datasets.portraits import find_portraits
+from tipim_jax.engine import Journal, Outcome, Process, Protector, clear_partial, protect_files
+from tipim_jax.engine.protector import FINDERS
+from tipim_jax.engine.threads import ahead, threads
+from tipim_jax.identification import Recogniser
+from tipim_jax.photos import YUNET, PhotoFile, find_photos, output_paths, write_whole
 from tipim_jax.progress import Bars
-from tipim_jax.report import Results, picture, report
-
-# Threads that find faces. On a machine whose CPU is the device they are to leave it alone.
-_FINDERS = max(1, min(8, (os.cpu_count() or 1) // 2))
-# Batches whose faces are found before their turn comes; a photo has one face more often than not.
-_READ_AHEAD = 2
+from tipim_jax.report import NotProtected, Results, TargetResult, picture, report
+from weights_convert import home, obtain
 
 
-def run(settings: Attack, command: str, console: Console, share: Share) -> Results | None:
+def run(settings: Attack, command: str, console: Console, process: Process) -> Results | None:
     """Protects, measures, and writes results.json and report.html beside the photos.
 
     Of several processes each protects its share of the photos, and the first, when all have,
@@ -53,7 +34,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
       settings: the command's.
       command: as it was given, for the report.
       console: for progress bars.
-      share: this process's.
+      process: this one, of those that share the run.
 
     Returns:
       what was measured; None but in the first process.
@@ -65,98 +46,128 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
     began = time.perf_counter()
     files = _input_files(settings)
     _make_output(settings.output)
-    outputs = output_paths(files, settings.output, keep_format=settings.format == "keep")
-    outputs = dict(zip((file.source for file in files), outputs, strict=True))
-    measures = share.index == 0
-    origin, named = target_files(settings.targets)
-    gallery_origin, gallery_named = gallery_files(settings.gallery)
-    with Bars(console) as bars, threads(_FINDERS) as finders, threads(1) as writer:
-        detector = FaceDetector(weights_convert.obtain(YUNET))
-        found = _scanned(named, detector, bars, "targets", finders)
-        targets = portraits(origin, named, found, console)
-        finished = Finished(settings.output, what_decides(settings, targets, _dtype(settings)))
-
-        def scanned(files, overwrite):
-            plan = make_plan(files, outputs, finished, overwrite=overwrite)
-            bar = bars.add("finding faces", len(files), "photos")
-            most = _READ_AHEAD * settings.batch_size
-            return plan, scan(plan.order, detector, bar, finders, most)
-
-        own = [file for group in share.of([files]) for file in group]
-        plan, stream = scanned(own, settings.overwrite)
-        needed = (*settings.surrogates, *(settings.recognisers if measures else ()))
-        loaded = {name: Recogniser.load(name) for name in dict.fromkeys(needed)}
-        surrogates = {name: loaded[name] for name in settings.surrogates}
-
-        def save(plan, stream):
-            return save_protected(
-                settings,
-                tuple(_surrogate(r, _dtype(settings)) for r in surrogates.values()),
-                targets,
-                finished,
-                plan,
-                stream,
-                outputs,
-                writer,
-                bars,
-            )
-
-        saved = save(plan, stream)
-        seconds = {"attack": saved.seconds, "waiting": saved.waiting}
-        if saved.faces:
-            iterations = saved.faces * settings.method.iterations
-            seconds["per_image_iteration"] = saved.seconds / iterations
-        share.wait()
-        if not measures:
+    if process.count == 1:
+        clear_partial(settings.output)
+    protector = Protector(
+        settings.method,
+        surrogates=settings.surrogates,
+        targets=settings.targets,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        dtype=settings.dtype,
+    )
+    for photo, reason in protector.targets.left_out.items():
+        console.print(f"left out of the targets: {photo}: {reason}")
+    with Bars(console) as bars:
+        outcome = _protect(settings, protector, files, process, bars)
+        if process.index > 0:
             return None
-        if share.count > 1:  # what the others could not protect is tried once more, by this one
-            saved = save(*scanned(files, overwrite=False))
-        gallery = _scanned(gallery_named, detector, bars, "gallery", finders)
-        target_pictures = {name: picture(read_photo(file.source).pixels) for name, file in named}
-        sources = [file.source for file in files]
-        measured = measure(
-            settings,
-            {name: loaded[name] for name in settings.recognisers},
-            surrogates,
-            targets,
-            portraits(gallery_origin, gallery_named, gallery, console),
-            [saved.photos[source] for source in sources if source in saved.photos],
-            outputs,
-            detector,
-            bars,
-        )
-    seconds = {"total": time.perf_counter() - began} | seconds
-    work = {"dtype": _dtype(settings), "layout": str(saved.layout)}
-    missed = [saved.missed[source] for source in sources if source in saved.missed]
-    found = results(settings, command, targets, measured, missed, seconds, work)
-    page = report(found, measured.pictures, target_pictures)
-    for name, text in (("results.json", found.to_json()), ("report.html", page)):
+        found = _measure(settings, protector, files, outcome, command, console, bars, began)
+    target_pictures = {
+        name: picture(face.pixels)
+        for name, face in zip(protector.targets.names, protector.targets.faces, strict=True)
+    }
+    measured, summary = found
+    page = report(summary, measured.pictures, target_pictures)
+    for name, text in (("results.json", summary.to_json()), ("report.html", page)):
         with write_whole(settings.output / name) as stream:
             stream.write(text.encode())
-    return found
+    return summary
 
 
-def _dtype(settings: Attack) -> str:
-    if settings.dtype != "auto":
-        return settings.dtype
-    return "float32" if jax.default_backend() == "cpu" else "bfloat16"
+def _protect(
+    settings: Attack,
+    protector: Protector,
+    files: Sequence[PhotoFile],
+    process: Process,
+    bars: Bars,
+) -> Outcome:
+    """Protects this process's share; in the first one, what the others could not, once more."""
+    outputs = output_paths(files, settings.output, keep_format=settings.format == "keep")
+    outputs = dict(zip((file.source for file in files), outputs, strict=True))
+    journal = Journal(settings.output, f"{protector.decides} {settings.keep_metadata}")
+    own = [file for group in process.part_of([files]) for file in group]
+
+    def protected(some, overwrite):
+        return protect_files(
+            protector,
+            some,
+            outputs,
+            journal,
+            overwrite=overwrite,
+            keep_metadata=settings.keep_metadata,
+            add_bar=bars.add,
+        )
+
+    outcome = protected(own, settings.overwrite)
+    process.wait()
+    if process.index == 0 and process.count > 1:
+        return protected(files, False)
+    return outcome
 
 
-def _surrogate(recogniser: Recogniser, dtype: str) -> Surrogate:
-    embed = recogniser.network.embed
-    if dtype != "float32":
-        embed = partial(embed, dtype=dtype)
-    return Surrogate(embed, recogniser.variables)
-
-
-def _scanned(named, detector, bars: Bars, what: str, pool: ThreadPoolExecutor):
-    files = [file for _, file in named]
-    return scan(files, detector, bars.add(what, len(files), "photos"), pool)
+def _measure(settings, protector, files, outcome, command, console, bars, began):
+    recognisers = {
+        name: protector.surrogates.get(name) or Recogniser.load(name)
+        for name in settings.recognisers
+    }
+    kept = CropCache(home() / "crops", obtain(YUNET))
+    origin, named = gallery_files(settings.gallery)
+    with threads(FINDERS) as pool:
+        gallery, left_out = find_portraits(
+            named,
+            kept,
+            "largest",
+            each=lambda find, some: ahead(find, some, pool, len(some)),
+            progress=bars.add("gallery", len(named), "photos"),
+        )
+    for photo, reason in left_out.items():
+        console.print(f"left out of {origin}: {photo}: {reason}")
+    if not len(gallery):
+        raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
+    photos = [
+        ProtectedPhoto(
+            file,
+            photo.saved,
+            tuple(one.face for one in photo.outcomes),
+            tuple(one.target for one in photo.outcomes),
+        )
+        for file in files
+        if (photo := outcome.photos.get(file.source))
+    ]
+    measured = measure(
+        photos,
+        recognisers,
+        protector.targets.faces,
+        gallery,
+        protector.detector,
+        surrogates=settings.surrogates,
+        gallery_origin=origin if settings.gallery else None,
+        epsilon=settings.method.epsilon,
+        output=settings.output,
+        bars=bars,
+    )
+    seconds = {
+        "total": time.perf_counter() - began,
+        "attack": outcome.seconds,
+        "waiting": outcome.waiting,
+    }
+    if outcome.faces:
+        iterations = outcome.faces * settings.method.iterations
+        seconds["per_image_iteration"] = outcome.seconds / iterations
+    work = {"dtype": protector.dtype, "layout": str(protector.layout(settings.batch_size))}
+    missed = [
+        NotProtected(str(file.relative), outcome.missed[file.source])
+        for file in files
+        if file.source in outcome.missed
+    ]
+    imitated = TargetResult(protector.targets.origin, protector.targets.names)
+    return measured, results(settings, command, imitated, measured, missed, seconds, work)
 
 
 def _input_files(settings: Attack) -> Sequence[PhotoFile]:
     if not settings.paths:
-        return [bundled_file(path) for path in people.probe_photos()]
+        return [bundled_file(path) for path in bundled.demonstration_photos()]
     files = find_photos(settings.paths, skip=settings.output)
     if not files:
         raise SettingsError(

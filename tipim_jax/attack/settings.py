@@ -3,7 +3,6 @@
 import dataclasses
 import inspect
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,14 +10,8 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
+from tipim_jax.engine import defaults
 from tipim_jax.method.settings import PRESETS, TipIm
-
-# They come by themselves and may be used by everybody (docs/protection.md).
-DEFAULT_SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")
-HELD_OUT = "lightcnn"  # judges where nobody chooses, and is never a surrogate then
-# JAX finds a GPU or a TPU by these packages. It is not asked: that would wait for all of it.
-_ACCELERATORS = ("jax_cuda13_plugin", "jax_cuda12_plugin", "jax_rocm7_plugin", "libtpu")
-DEFAULT_PRESET = "strong" if any(map(find_spec, _ACCELERATORS)) else "fast"
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
 PresetName = tyro.extras.literal_type_from_choices(PRESETS)
@@ -81,19 +74,19 @@ class Attack:
     output: Path = Path("protected")
     surrogate: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(", ".join(DEFAULT_SURROGATES), "NETWORK"),
+        _unset(", ".join(defaults.SURROGATES), "NETWORK"),
     ] = ()
     recogniser: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(f"the surrogates and {HELD_OUT}", "NETWORK"),
+        _unset(f"the surrogates and {defaults.HELD_OUT}", "NETWORK"),
     ] = ()
     targets: Annotated[Path | None, _unset("ten of the bundled people")] = None
     gallery: Annotated[
         Path | None, _unset("the bundled people and the given photos themselves")
     ] = None
-    preset: PresetName = DEFAULT_PRESET
+    preset: PresetName = defaults.PRESET
     config: Annotated[Path | None, _unset("none", "FILE")] = None
-    batch_size: int = 8
+    batch_size: int = defaults.BATCH_SIZE
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
     format: Literal["png", "keep"] = "png"
@@ -102,16 +95,16 @@ class Attack:
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None
     process_id: Annotated[int | None, _unset("0", "N")] = None
-    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=PRESETS[DEFAULT_PRESET])
+    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=PRESETS[defaults.PRESET])
 
     @property
     def surrogates(self) -> tuple[str, ...]:
-        return self.surrogate or DEFAULT_SURROGATES
+        return self.surrogate or defaults.SURROGATES
 
     @property
     def recognisers(self) -> tuple[str, ...]:
         """The networks that judge, held-out ones last."""
-        judges = self.recogniser or dict.fromkeys((*self.surrogates, HELD_OUT))
+        judges = self.recogniser or dict.fromkeys((*self.surrogates, defaults.HELD_OUT))
         return tuple(sorted(judges, key=lambda name: name not in self.surrogates))
 
 
@@ -122,7 +115,7 @@ def parse(arguments: list[str]) -> Attack:
       SettingsError: a configuration file that cannot be read, or a value out of its range.
     """
     # The preset and the file give the defaults that --help shows and that the flags replace.
-    first = {"preset": DEFAULT_PRESET, "config": None}
+    first = {"preset": defaults.PRESET, "config": None}
     for name in first:
         for position, argument in enumerate(arguments):
             if argument == f"--{name}" and position + 1 < len(arguments):
@@ -180,7 +173,7 @@ def read_config(path: Path) -> Attack:
         table = read_toml(path)
     except SettingsError as error:
         raise SettingsError(f"--config {error}") from None
-    preset = table.get("preset", DEFAULT_PRESET)
+    preset = table.get("preset", defaults.PRESET)
     if preset not in PRESETS:
         raise SettingsError(f"{path}: preset is {preset!r}; expected one of {', '.join(PRESETS)}")
     method = fill(PRESETS[preset](), table.pop("method", {}), f"{path}: [method] ")

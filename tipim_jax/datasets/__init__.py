@@ -6,10 +6,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "crops": ["AlignedFace"],
+        "crops": ["AlignedFace", "CropCache", "ReadyCrops"],
         "face_set": ["FaceSet", "PhotoFolder"],
+        "names": ["person", "stated_person"],
+        "portraits": ["find_portraits"],
         "protocol": ["Protocol", "ProtocolError", "Roles", "paper", "people", "reproduction"],
-        "strangers": ["NewFaces"],
+        "strangers": ["NewFaces", "face_key"],
         "stream": ["AlignedFaces", "FaceBatch"],
     },
 )

@@ -1,12 +1,12 @@
-"""From an encoded photo to the crop of its face, made once and kept.
+"""From an encoded photo to its faces and the crop of one of them, made once and kept.
 
 Crops are RGB, uint8 in [0, 255], 112 × 112 × 3: whole numbers, as what is attacked and measured is
-what can be saved. Landmarks are (x, y) in pixels of the photo, (0, 0) in the centre of the top left
-one, in the order of the ArcFace template.
+what can be saved. Faces are in pixels of the photo, as detectors find them (`photos.Face`): where
+they are is all that it takes to look at them through any window without searching anew.
 
 What is kept is found by the content of the photo and the version of what aligns it, so that nothing
-ever meets the crop of another photo or of other code. It is a file for each photo, written whole or
-not at all: a run that is killed has lost the photos in its hands and no more. The folder may be
+ever meets the faces of another photo or of other code. It is a file for each photo, written whole
+or not at all: a run that is killed has lost the photos in its hands and no more. The folder may be
 deleted at any time.
 """
 
@@ -14,14 +14,15 @@ import functools
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
 import PIL
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 import tipim_jax.photos
 from tipim_jax.datasets.lfw import LfwError
@@ -29,35 +30,38 @@ from tipim_jax.photos import (
     NO_FACE,
     SIZE,
     TEMPLATE,
+    Face,
     FaceDetector,
     PhotoError,
     central_face,
     crop,
     decode_photo,
-    similarity,
     write_whole,
 )
 
+_DECIDE = ("alignment.py", "detection.py", "reading.py")  # of photos, what is kept
+_Read = TypeVar("_Read")
+
 
 class AlignedFace(NamedTuple):
-    """The face of one photo.
+    """One face of a photo.
 
     Attributes:
-      crop: what the networks are shown.
-      landmarks: where they are in the photo.
+      crop: What the networks are shown.
+      face: Where it is in the photo.
     """
 
     crop: UInt8[np.ndarray, "112 112 3"]
-    landmarks: Float[np.ndarray, "5 2"]
+    face: Face
 
 
 @dataclass(frozen=True)
 class CropCache:
-    """Aligns faces, and keeps what it has aligned; can be sent to other processes.
+    """Finds and aligns faces, and keeps what it has found; can be sent to other processes.
 
     Attributes:
-      folder: where crops are kept.
-      detector: the ONNX file of the face detector, loaded when the first photo needs it.
+      folder: Where faces and crops are kept.
+      detector: The ONNX file of the face detector, loaded when the first photo needs it.
     """
 
     folder: Path
@@ -65,46 +69,69 @@ class CropCache:
 
     def get(self, content: bytes) -> AlignedFace | str | None:
         """What is kept of a photo: as `align` gives it, or None if nothing is."""
-        try:
-            # NumPy would leave a damaged file open that it has opened itself.
-            with open(self._place(content), "rb") as file, np.load(file) as kept:
-                if not kept.files:
-                    return NO_FACE
-                return AlignedFace(kept["crop"], kept["landmarks"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-            return None  # not there, or damaged: it is made again
+        return self._kept(content, _central)
 
     def align(self, content: bytes, name: str) -> AlignedFace | str:
         """The face nearest the centre of a photo, or `NO_FACE`; kept, if it was not already.
 
         Args:
-          content: the encoded photo.
-          name: what errors call it.
+          content: The encoded photo.
+          name: What errors call it.
 
         Raises:
           PhotoError: the photo cannot be read.
-          LfwError: the crop cannot be written.
+          LfwError: what is found cannot be written.
         """
-        if (kept := self.get(content)) is not None:
-            return kept
+        return self.get(content) or self._find(content, name, _central)
+
+    def faces(self, content: bytes, name: str) -> tuple[Face, ...]:
+        """All faces of a photo, the largest first; kept. Args and errors are those of `align`."""
+        kept = self._kept(content, _faces)
+        return self._find(content, name, _faces) if kept is None else kept
+
+    def _find(self, content: bytes, name: str, read: Callable[..., _Read]) -> _Read:
         pixels = decode_photo(content, name).pixels
         found = _loaded(self.detector).detect(pixels)
-        face = aligned(pixels, central_face(found, pixels).landmarks) if found else None
+        rows = [np.concatenate([face.box, face.landmarks.ravel(), [face.score]]) for face in found]
+        arrays = {"faces": np.array(rows, np.float32).reshape(-1, 15)}
+        if found:
+            central = central_face(found, pixels)
+            arrays["central"] = np.array(found.index(central))
+            arrays["crop"] = aligned(pixels, central).crop
         place = self._place(content)
         try:
             with write_whole(place) as stream:
-                # Of a photo without a face the archive is empty.
-                np.savez(stream, **(face._asdict() if face else {}))
+                np.savez(stream, **arrays)
         except OSError as error:
             raise LfwError(
                 f"cannot write {place} ({error.strerror or error}); set TIPIM_JAX_HOME to a folder "
                 "that you can write and that has room"
             ) from None
-        return face or NO_FACE
+        return read(arrays)
+
+    def _kept(self, content: bytes, read: Callable[..., _Read]) -> _Read | None:
+        try:
+            # NumPy would leave a damaged file open that it has opened itself.
+            with open(self._place(content), "rb") as file, np.load(file) as arrays:
+                return read(arrays)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            return None  # not there, or damaged: it is made again
 
     def _place(self, content: bytes) -> Path:
         key = hashlib.sha256(content).hexdigest()
         return self.folder / aligner_version() / key[:2] / f"{key}.npz"
+
+
+def _faces(arrays) -> tuple[Face, ...]:
+    return tuple(
+        Face(box=row[:4], landmarks=row[4:14].reshape(5, 2), score=float(row[14]))
+        for row in arrays["faces"]
+    )
+
+
+def _central(arrays) -> AlignedFace | str:
+    faces = _faces(arrays)
+    return AlignedFace(arrays["crop"], faces[arrays["central"]]) if faces else NO_FACE
 
 
 class ReadyCrops:
@@ -119,26 +146,33 @@ class ReadyCrops:
         Raises:
           PhotoError: it cannot be read, or is of another size.
         """
-        pixels = decode_photo(content, name).pixels
-        if pixels.shape != (SIZE, SIZE, 3):
-            height, width = pixels.shape[:2]
-            raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE}, aligned already")
-        return AlignedFace(pixels, TEMPLATE)
+        return ready(decode_photo(content, name).pixels)
 
 
-def aligned(
-    pixels: UInt8[np.ndarray, "height width 3"], landmarks: Float[np.ndarray, "5 2"]
-) -> AlignedFace:
-    """The crop that has a face's landmarks where the template has them."""
-    rounded = np.rint(crop(pixels, similarity(landmarks))).astype(np.uint8)
-    return AlignedFace(rounded, np.asarray(landmarks, np.float32))
+def ready(pixels: UInt8[np.ndarray, "height width 3"]) -> AlignedFace:
+    """The face in a photo that is a canonical crop.
+
+    Raises:
+      PhotoError: it is none, as its size says.
+    """
+    if pixels.shape != (SIZE, SIZE, 3):
+        height, width = pixels.shape[:2]
+        raise PhotoError(f"is {width}x{height}, expected {SIZE}x{SIZE}, aligned already")
+    whole = np.array([0, 0, SIZE, SIZE], np.float32)
+    return AlignedFace(pixels, Face(whole, TEMPLATE.astype(np.float32), score=1.0))
+
+
+def aligned(pixels: UInt8[np.ndarray, "height width 3"], face: Face) -> AlignedFace:
+    """A face with its crop."""
+    return AlignedFace(np.rint(crop(pixels, face.matrix)).astype(np.uint8), face)
 
 
 @functools.cache
 def aligner_version() -> str:
-    """Hash of the code and the libraries that decide what a crop holds."""
+    """Hash of the code and the libraries that decide what is kept."""
     digest = hashlib.sha256(f"{cv2.__version__} {PIL.__version__} {SIZE}".encode())
-    for file in (*sorted(Path(tipim_jax.photos.__file__).parent.glob("*.py")), Path(__file__)):
+    photos = Path(tipim_jax.photos.__file__).parent
+    for file in (*(photos / name for name in _DECIDE), Path(__file__)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -3,9 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
-
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import FaceSet, NewFaces, PhotoFolder
 from tipim_jax.datasets.lfw import LfwError
@@ -20,7 +17,7 @@ _WORTH_A_PROCESS = 500  # photos; one takes seconds to start
 
 def load_strangers(
     place: Path,
-    known: Iterable[UInt8[np.ndarray, "112 112 3"]],
+    known: Iterable[bytes],
     bars: Bars,
     *,
     ready: bool = False,
@@ -29,7 +26,7 @@ def load_strangers(
 
     Args:
       place: a folder of photos, or an archive in LFW's layout.
-      known: faces of the trial, which are passed over when they come again.
+      known: keys of the other faces (`face_key`), which are passed over when they come again.
       bars: for progress; photos that are left out are named above them.
       ready: the photos are crops already.
 
@@ -41,7 +38,7 @@ def load_strangers(
         count = len(photos.photos)
         workers = min(cores() - 1, count // _WORTH_A_PROCESS)
         advance = bars.add("aligning distractors", count, "photos")
-        known = tuple(known)
+        known = frozenset(known)
         first = NewFaces(photos, known, ready=ready, workers=workers, advance=advance)
         found = Strangers.of(first)
     except (LfwError, PhotoError) as error:
@@ -60,4 +57,4 @@ def load_strangers(
 
 
 def _say(bars: Bars, line: str) -> None:
-    bars.console.print(line, markup=False, highlight=False)
+    bars.console.print(line)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from tipim_jax.photos.files import SUFFIXES
+from tipim_jax.photos import SUFFIXES
 
 _SUFFIX = "|".join(map(re.escape, SUFFIXES))
 _FILE = re.compile(

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, UInt8
 from tipim_jax.datasets.crops import AlignedFace, CropCache, ReadyCrops, aligned
 from tipim_jax.datasets.face_set import FaceSet, PhotoFolder
 from tipim_jax.datasets.lfw import LfwError, LfwPhoto
-from tipim_jax.photos import YUNET, PhotoError, decode_photo
+from tipim_jax.photos import YUNET, Face, PhotoError, decode_photo
 from tipim_jax.progress import progress
 from weights_convert import home, obtain
 
@@ -32,6 +32,7 @@ from weights_convert import home, obtain
 AVERAGE_LANDMARKS = np.array(
     [[103.9, 112.7], [146.7, 112.3], [125.6, 137.5], [107.5, 157.0], [144.1, 156.7]]
 )
+_AVERAGE_BOX = np.array([78.6, 65.2, 94.5, 125.3])  # of the same photos
 _LFW_SIZE = 250
 _AHEAD = 32  # faces that each process may be ahead by; one takes 37 KiB
 
@@ -44,12 +45,14 @@ class FaceBatch:
       photos: what they are called.
       crops: what the networks are shown.
       landmarks: where they are in the photos.
+      boxes: of the faces in the photos: left, top, width and height.
       found: False where no face was found and the crop is that of an average photo of LFW.
     """
 
     photos: tuple[LfwPhoto | Path, ...]
     crops: UInt8[np.ndarray, "batch 112 112 3"]
     landmarks: Float[np.ndarray, "batch 5 2"]
+    boxes: Float[np.ndarray, "batch 4"]
     found: Bool[np.ndarray, " batch"]
 
 
@@ -180,17 +183,17 @@ class _Align:
         if not self.centre_crop:
             return _Result(None, found)
         pixels = decode_photo(content, str(photo)).pixels
-        return _Result(aligned(pixels, average_landmarks(*pixels.shape[:2])), found)
+        return _Result(aligned(pixels, average_face(*pixels.shape[:2])), found)
 
 
-def average_landmarks(height: int, width: int) -> Float[np.ndarray, "5 2"]:
-    """Where the landmarks of a photo would be if the square in its middle were an average of LFW's.
-
-    The similarity that brings them to the template is the centre crop of such a photo.
-    """
+def average_face(height: int, width: int) -> Face:
+    """Where the face of a photo would be if the square in its middle were an average of LFW's."""
     scale = min(height, width) / _LFW_SIZE
     middle = np.array([width - 1, height - 1]) / 2
-    return (AVERAGE_LANDMARKS - (_LFW_SIZE - 1) / 2) * scale + middle
+    landmarks = (AVERAGE_LANDMARKS - (_LFW_SIZE - 1) / 2) * scale + middle
+    corner = (_AVERAGE_BOX[:2] - _LFW_SIZE / 2) * scale + middle + 0.5
+    box = np.concatenate([corner, _AVERAGE_BOX[2:] * scale])
+    return Face(box.astype(np.float32), landmarks.astype(np.float32), score=0.0)
 
 
 def _results(align: _Align, photos: Sequence[LfwPhoto], workers: int) -> Iterator[_Result]:
@@ -248,6 +251,7 @@ def _stacked(faces: list[tuple[LfwPhoto, _Result]]) -> FaceBatch:
     return FaceBatch(
         photos,
         np.stack([result.face.crop for result in results]),
-        np.stack([result.face.landmarks for result in results]),
+        np.stack([result.face.face.landmarks for result in results]),
+        np.stack([result.face.face.box for result in results]),
         np.array([not result.fault for result in results]),
     )

@@ -1,0 +1,15 @@
+"""The engine: protects pictures, with everything that it takes loaded and compiled once."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "comparison": ["Comparison", "compare"],
+        "files": ["Outcome", "Stopped", "clear_partial", "protect_files"],
+        "found": ["FaceOutcome", "FoundPhoto", "MaskedPhoto", "WrittenPhoto"],
+        "journal": ["Journal"],
+        "protector": ["Protected", "Protector"],
+        "processes": ["Process", "join"],
+    },
+)

@@ -2,9 +2,8 @@
 
 import sys
 
-from rich.console import Console
-
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.evaluate.settings import Evaluate, parse
 from tipim_jax.runtime import configure
 
@@ -15,7 +14,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _judge(parse(arguments), errors)
     except (SettingsError, OSError) as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
     except KeyboardInterrupt:
         errors.print("stopped")
@@ -30,30 +29,31 @@ def _judge(settings: Evaluate, errors: Console) -> int:
 
     try:
         configure()
-        pairs, rows, posted = run(settings, errors)
+        seen, measured, posted = run(settings, errors)
     except weights_convert.ConversionError as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
-    print(text_tables(rows))
+    say = Console().print
+    say(text_tables(measured))
     if posted:
         # Here, as it imports matplotlib.
         from tipim_jax.evaluate.outcome import summary
 
-        print(as_text([summary(posted)]), end="")
+        say(as_text([summary(posted)]), end="")
         if settings.aligned:
-            print("another detector is left out: in --aligned photos none is used")
-    if pairs.lost:
-        print(f"no face is found any more in {len(pairs.lost)}: {', '.join(pairs.lost[:10])}")
-    if pairs.left_out:
-        print(f"not judged ({len(pairs.left_out)}):")
-        for name, reason in list(pairs.left_out.items())[:SHOWN]:
-            print(f"  {name}: {reason}")
-        if len(pairs.left_out) > SHOWN:
-            print(f"  and {len(pairs.left_out) - SHOWN} more, all of which results.json names")
-    print(settings.output / "results.json")
+            say("another detector is left out: in --aligned photos none is used")
+    if lost := seen.posted[0].lost:
+        say(f"no face is found any more in {len(lost)}: {', '.join(lost[:10])}")
+    if seen.left_out:
+        say(f"not judged ({len(seen.left_out)}):")
+        for name, reason in list(seen.left_out.items())[:SHOWN]:
+            say(f"  {name}: {reason}")
+        if len(seen.left_out) > SHOWN:
+            say(f"  and {len(seen.left_out) - SHOWN} more, all of which results.json names")
+    say(str(settings.output / "results.json"))
     if posted:
-        print(settings.output / "posting.png")
-    return int(bool(pairs.left_out))
+        say(str(settings.output / "posting.png"))
+    return int(bool(seen.left_out))
 
 
 if __name__ == "__main__":

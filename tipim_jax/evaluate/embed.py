@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from tipim_jax.console import Console
 from tipim_jax.identification import normalise
 from tipim_jax.identification.recogniser import BATCH, Recogniser
 from tipim_jax.networks import Network, get
@@ -69,7 +70,7 @@ def main(arguments: list[str]) -> int:
             batch = np.asarray(crops[first : first + BATCH])
             stream.write(embed(batch).astype("<f4").tobytes())
             advance(len(batch))
-    print(f"{options.output}: float32 {list(header['shape'])}, {network.name}")
+    Console().print(f"{options.output}: float32 {list(header['shape'])}, {network.name}")
     return 0
 
 

@@ -1,22 +1,24 @@
 """What becomes of protection when photos are posted: all figures, tables and a picture.
 
-`rows` is everywhere a pair for each condition, of unprotected and of protected faces, the photos as
-they were saved first. `Row.about["posting"]` names the condition.
+`rows` is everywhere a pair of measurements for each condition, of unprotected and of protected
+faces, the photos as they were saved first. `Measurement.about["posting"]` names the condition.
 """
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tipim_jax.identification import FIGURES, Row
+from tipim_jax.identification import FIGURES
 from tipim_jax.photos import write_whole
+from tipim_jax.report import Measurement
 from tipim_jax.report.drawing import heat_map, pyplot, save
 from tipim_jax.report.tables import ABOUT, Table, as_latex, as_text, csv_table, footnote, shares
 
-Rows = Sequence[tuple[Row, Row]]
+Rows = Sequence[tuple[Measurement, Measurement]]
 _SHOWN = ("rank1_ut", "rank5_ut", "rank1_t")
 
 
@@ -97,7 +99,7 @@ def _picture(rows: Rows) -> pyplot.Figure:
         1, len(names), figsize=size, sharey=True, squeeze=False, layout="constrained"
     )
     for axis, name in zip(axes[0], names, strict=True):
-        values = [[row.recognisers[r].figures[name][0] for r in recognisers] for row in protected]
+        values = [[_share(row, r, name) for r in recognisers] for row in protected]
         texts = [[shares(row, r, (name,)) for r in recognisers] for row in protected]
         if with_mean:
             for row, line, words in zip(protected, values, texts, strict=True):
@@ -109,23 +111,28 @@ def _picture(rows: Rows) -> pyplot.Figure:
         axis.set_title(FIGURES[name])
         axis.tick_params(left=False)
     axes[0, 0].set_yticks(range(len(rows)), [row.about["posting"] for row in protected])
-    all_held_out = all(seen.held_out for seen in saved.recognisers.values())
+    all_held_out = all(recognition.held_out for recognition in saved.recognisers.values())
     white_box = "" if all_held_out else "; in brackets: white box"
     figure.suptitle(f"Protection of posted photos, {saved.probes} faces{white_box}")
     return figure
 
 
-def _names(row: Row) -> list[str]:
+def _names(row: Measurement) -> list[str]:
     """Of the figures those that exist: without targets nobody is taken for one."""
     return [name for name in _SHOWN if not np.isnan(_mean(row, name))]
 
 
-def _held_out(row: Row) -> list[str]:
+def _held_out(row: Measurement) -> list[str]:
     """Those of its recognisers that masks were made without, or else all."""
-    found = [name for name, seen in row.recognisers.items() if seen.held_out]
+    found = [name for name, found in row.recognisers.items() if found.held_out]
     return found or list(row.recognisers)
 
 
-def _mean(row: Row, name: str) -> float:
+def _mean(row: Measurement, name: str) -> float:
     """Over these recognisers; NaN where the figure does not exist."""
-    return np.array([row.recognisers[r].figures[name][0] for r in _held_out(row)], float).mean()
+    return float(np.mean([_share(row, recogniser, name) for recogniser in _held_out(row)]))
+
+
+def _share(row: Measurement, recogniser: str, name: str) -> float:
+    figure = row.recognisers[recogniser].figures[name]
+    return figure.value if figure else math.nan

@@ -1,150 +1,185 @@
-"""Finds, pairs and aligns the photos that are to be judged."""
+"""Protected photos beside the clean ones: their faces, one pair after the other."""
 
 import hashlib
-import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float
 
 from tipim_jax.configuration import SettingsError
-from tipim_jax.evaluate.aligner import Aligner
-from tipim_jax.evaluate.posted import Condition, Posted
-from tipim_jax.identification import Faces
+from tipim_jax.datasets import face_key, person
+from tipim_jax.evaluate.finding import CentralFace
+from tipim_jax.evaluate.posted import Condition, PostedPair
+from tipim_jax.identification import Embeddings, PhotoFaces, Recogniser, Shown, changes, embed
 from tipim_jax.photos import NO_FACE, PhotoError, PhotoFile, find_photos, read_photo
+from tipim_jax.photos.posting import AS_SAVED
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
-    """Photos before and after, aligned.
+class PhotoPair:
+    """A protected photo and the clean one that it was made of."""
+
+    name: str
+    clean: PhotoFile | None
+    protected: PhotoFile
+
+
+@dataclass(frozen=True, eq=False)
+class Posted:
+    """All pairs after being posted in one way, or as they were saved.
 
     Attributes:
-      clean: one face a photo.
-      protected: the same faces in the protected photos, as a recogniser would align them.
-      compared: the same faces in the protected photos, where they are in the clean ones.
-      contents: hashes of the clean photos' files.
-      lost: names of protected photos in which no face was found.
-      left_out: names of photos, and why they are not judged.
-      posted: the photos before and after, as they are after being posted in several ways.
+      name: Name of the condition.
+      clean, protected: Embeddings of the faces by each recogniser.
+      lost_clean, lost: Names of the photos in which no face is found any more.
     """
 
-    clean: Faces
-    protected: UInt8[np.ndarray, "faces 112 112 3"]
-    compared: UInt8[np.ndarray, "faces 112 112 3"]
-    contents: frozenset[str]
+    name: str
+    clean: Embeddings
+    protected: Embeddings
+    lost_clean: tuple[str, ...]
     lost: tuple[str, ...]
-    left_out: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedPairs:
+    """What recognisers make of the faces of the pairs.
+
+    Attributes:
+      clean: Faces of the clean photos that can be judged; their names are the protected ones'.
+      posted: The faces as they were saved, then as they are after being posted in several ways.
+      changes: How much each face was changed where it is in the clean photo, see `changes`.
+      keys: Keys of the crops of all faces (`face_key`), posted ones excepted.
+      left_out: Names of the other photos, and why they are not judged.
+    """
+
+    clean: PhotoFaces
     posted: tuple[Posted, ...]
+    changes: dict[str, Float[np.ndarray, " pairs"]]
+    keys: frozenset[bytes]
+    left_out: dict[str, str]
 
 
-def align_pairs(
-    protected: Path,
-    clean: Path,
-    aligner: Aligner,
-    progress: Callable[[int], Callable],
-    conditions: Sequence[Condition] = (),
-) -> Pairs:
-    """Aligns every protected photo and the clean one of the same name.
+def pair_photos(protected: Path, clean: Path) -> list[PhotoPair]:
+    """Every protected photo with the clean one of the same name, whatever the format.
+
+    Raises:
+      SettingsError: one of the folders holds no photos.
+    """
+    originals = {file.relative.with_suffix(""): file for file in photos(clean, "--clean")}
+    return [
+        PhotoPair(str(file.relative), originals.get(file.relative.with_suffix("")), file)
+        for file in photos(protected, "PROTECTED")
+    ]
+
+
+def show_pairs(
+    pairs: Sequence[PhotoPair],
+    recognisers: dict[str, Recogniser],
+    finder: CentralFace,
+    conditions: Sequence[Condition],
+    progress: Callable[[float], None],
+) -> EmbeddedPairs:
+    """Shows the faces of all pairs to the recognisers; one pair is in memory at a time.
 
     Args:
-      conditions: ways to post the photos. Photos are posted one at a time, and only their crops are
-        kept: 75 kB for each pair and condition.
+      conditions: ways to post the photos.
+      progress: called with the number of pairs just done.
 
     Raises:
       SettingsError: there is nothing to judge.
     """
-    originals = {file.relative.with_suffix(""): file for file in _photos(clean, "--clean")}
-    files = _photos(protected, "PROTECTED")
-    advance = progress(len(files))
-    names, people, before, after, compared, lost = [], [], [], [], [], []
-    contents, left_out = set(), {}
-    shown = [[] for _ in conditions]
-    for file in files:
-        name = str(file.relative)
-        original = originals.get(file.relative.with_suffix(""))
-        try:
-            if original is None:
-                raise PhotoError(f"{clean} holds no photo of that name")
-            old, new = (read_photo(f.source).pixels for f in (original, file))
-            if old.shape != new.shape:
-                raise PhotoError(f"is {_size(new)}, the clean photo is {_size(old)}")
-            matrix = aligner.matrix(old)
-            if matrix is None:
-                raise PhotoError(f"{NO_FACE} in the clean photo")
-            again = aligner.matrix(new)
-            posted = [condition.show(old, new, matrix) for condition in conditions]
-        except (PhotoError, ValueError) as error:
-            left_out[name] = str(error)
-        else:
-            names.append(name)
-            people.append(person(original))
-            contents.add(content(original))
-            before.append(aligner.crop(old, matrix))
-            compared.append(aligner.crop(new, matrix))
-            after.append(aligner.crop(new, matrix if again is None else again))
-            if again is None:
-                lost.append(name)
-            for pairs, pair in zip(shown, posted, strict=True):
-                pairs.append(pair)
-        advance(1)
-    if not names:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
-        raise SettingsError(f"none of {len(files)} photos in {protected} can be judged ({reasons})")
-    return Pairs(
-        clean=Faces(tuple(names), tuple(people), np.stack(before)),
-        protected=np.stack(after),
-        compared=np.stack(compared),
-        contents=frozenset(contents),
-        lost=tuple(lost),
-        left_out=left_out,
+    networks = [recogniser.network for recogniser in recognisers.values()]
+    reading = _Reading(pairs, networks, finder, conditions, progress)
+    found = embed(recognisers, reading.faces())
+    if not reading.names:
+        reasons = (f"{name}: {why}" for name, why in [*reading.left_out.items()][:3])
+        raise SettingsError(f"none of {len(pairs)} photos can be judged ({'; '.join(reasons)})")
+    names = [str(AS_SAVED), *(condition.name for condition in conditions)]
+    shape = (len(reading.names), len(names), 2)
+    found = {name: rows.reshape(*shape, -1) for name, rows in found.items()}
+    return EmbeddedPairs(
+        clean=reading.clean(),
         posted=tuple(
-            Posted.of(condition, names, pairs)
-            for condition, pairs in zip(conditions, shown, strict=True)
+            Posted(
+                condition,
+                *({name: rows[:, n, k] for name, rows in found.items()} for k in (0, 1)),
+                *(tuple(lost[n]) for lost in (reading.lost_clean, reading.lost)),
+            )
+            for n, condition in enumerate(names)
         ),
+        changes={
+            name: np.concatenate([change[name] for change in reading.changes])
+            for name in reading.changes[0]
+        },
+        keys=frozenset(reading.keys),
+        left_out=reading.left_out,
     )
 
 
-def align_faces(
-    folder: Path,
-    flag: str,
-    aligner: Aligner,
-    progress: Callable[[int], Callable],
-    skip: Container[str] = (),
-) -> tuple[Faces, dict[str, str]]:
-    """One face of each photo of known people, and the photos that are left out, with the reason.
+class _Reading:
+    """Reads pairs, and notes what is to be known of them besides their faces."""
 
-    Args:
-      skip: hashes of photos that are passed over, see `content`.
+    def __init__(self, pairs, networks, finder, conditions, progress):
+        self._pairs, self._networks, self._progress = pairs, networks, progress
+        self._finder, self._conditions = finder, conditions
+        self.names, self.changes, self.left_out = [], [], {}
+        self._files, self._places = [], []
+        self.lost_clean, self.lost = ([[] for _ in (AS_SAVED, *conditions)] for _ in range(2))
+        self.keys = set()
 
-    Raises:
-      SettingsError: there is no face at all.
-    """
-    files = _photos(folder, flag)
-    advance = progress(len(files))
-    names, people, crops, left_out = [], [], [], {}
-    for file in files:
-        try:
-            pixels = read_photo(file.source).pixels
-            if content(file) in skip:
-                raise PhotoError("is one of the clean photos, which would be found by itself")
-            matrix = aligner.matrix(pixels)
-            if matrix is None:
-                raise PhotoError(NO_FACE)
-        except PhotoError as error:
-            left_out[str(file.relative)] = str(error)
-        else:
-            names.append(str(file.relative))
-            people.append(person(file))
-            crops.append(aligner.crop(pixels, matrix))
-        advance(1)
-    if not crops:
-        name, reason = next(iter(left_out.items()))
-        raise SettingsError(
-            f"{flag} {folder}: none of its {len(files)} photos can be used ({name}: {reason})"
+    def faces(self) -> Iterator[Shown]:
+        """Of each pair, as saved and for each condition, the clean face and the protected one."""
+        for pair in self._pairs:
+            try:
+                shown = self._look(pair)
+            except (PhotoError, ValueError) as error:
+                self.left_out[pair.name] = str(error)
+            else:
+                yield from shown
+            self._progress(1)
+
+    def clean(self) -> PhotoFaces:
+        """The clean faces, to be looked at again."""
+        files = self._files
+        return PhotoFaces(
+            names=tuple(self.names),
+            people=tuple(map(person, files)),
+            faces=tuple(self._places),
+            contents=tuple(map(content, files)),
+            read=lambda number: files[number].source.read_bytes(),
+            ready=self._finder.detector is None,
         )
-    return Faces(tuple(names), tuple(people), np.stack(crops)), left_out
+
+    def _look(self, pair: PhotoPair) -> list[Shown]:
+        if pair.clean is None:
+            raise PhotoError("--clean holds no photo of that name")
+        old, new = (read_photo(file.source).pixels for file in (pair.clean, pair.protected))
+        if old.shape != new.shape:
+            raise PhotoError(f"is {_size(new)}, the clean photo is {_size(old)}")
+        place = self._finder.find(old)
+        if place is None:
+            raise PhotoError(f"{NO_FACE} in the clean photo")
+        again = self._finder.find(new)
+        before, compared = (self._finder.show(pixels, place) for pixels in (old, new))
+        after = compared if again is None else self._finder.show(new, again)
+        posted = [PostedPair(before, after, lost_clean=False, lost=again is None)]
+        # What networks look at is kept, and not the posted photos, of which there are many.
+        posted += [
+            condition.post(old, new, place).looked_at_by(self._networks)
+            for condition in self._conditions
+        ]
+        self.names.append(pair.name)
+        self._files.append(pair.clean)
+        self._places.append(place)
+        self.changes.append(changes(before.crop[None], compared.crop[None]))
+        self.keys.update(face_key(face.crop) for face in (before, compared, after))
+        for one, lost_clean, lost in zip(posted, self.lost_clean, self.lost, strict=True):
+            lost_clean += [pair.name] * one.lost_clean
+            lost += [pair.name] * one.lost
+        return [face for one in posted for face in (one.clean, one.protected)]
 
 
 def content(file: PhotoFile) -> str:
@@ -152,13 +187,12 @@ def content(file: PhotoFile) -> str:
     return hashlib.sha256(file.source.read_bytes()).hexdigest()
 
 
-def person(file: PhotoFile) -> str:
-    """Who is in a photo: `A_Name` of A_Name_0001.jpg, else the name of its folder."""
-    match = re.fullmatch(r"(.+)_\d+", file.source.stem)
-    return match[1] if match else file.source.parent.name
+def photos(folder: Path, flag: str) -> Sequence[PhotoFile]:
+    """The photos in a folder that a flag names.
 
-
-def _photos(folder: Path, flag: str) -> Sequence[PhotoFile]:
+    Raises:
+      SettingsError: there is none.
+    """
     try:
         files = find_photos([folder])
     except PhotoError as error:

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tipim_jax.evaluate.aligner import Aligner
-from tipim_jax.photos import SIZE
+from tipim_jax.evaluate.finding import CentralFace
+from tipim_jax.identification import Shown
+from tipim_jax.networks import Network
+from tipim_jax.photos import SIZE, Face
 from tipim_jax.photos.onet import OnetDetector
 from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
 from weights_convert.onet import load_onet
@@ -17,18 +19,37 @@ from weights_convert.onet import load_onet
 OTHER_DETECTOR = "another detector"
 
 
-class Shown(NamedTuple):
-    """One pair after being posted.
+class PostedPair(NamedTuple):
+    """A photo before and after, both posted.
 
     Attributes:
-      clean, protected: crops.
-      lost_clean, lost: whether no face is found any more, in the clean photo and in the protected.
+      clean, protected: The face.
+      lost_clean, lost: Whether no face is found any more, in the clean photo and in the protected.
     """
 
-    clean: UInt8[np.ndarray, "112 112 3"]
-    protected: UInt8[np.ndarray, "112 112 3"]
+    clean: Shown
+    protected: Shown
     lost_clean: bool
     lost: bool
+
+    def looked_at_by(self, networks: Sequence[Network]) -> "PostedPair":
+        """With what these networks look at in place of the photos."""
+        clean, protected = (
+            _LookedAt(face.crop, {network.name: face.to(network) for network in networks})
+            for face in (self.clean, self.protected)
+        )
+        return self._replace(clean=clean, protected=protected)
+
+
+@dataclass(frozen=True, eq=False)
+class _LookedAt:
+    """A face as some networks look at it, by their names."""
+
+    crop: UInt8[np.ndarray, "112 112 3"]
+    seen: dict[str, Float[np.ndarray, "height width 3"]]
+
+    def to(self, network: Network) -> Float[np.ndarray, "height width 3"]:
+        return self.seen[network.name]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,77 +57,50 @@ class Condition:
     """A way to post photos and to find the faces in them.
 
     Attributes:
-      name: for people.
-      posting: what happens to the photos.
-      aligner: what then finds the faces.
+      name: For people.
+      posting: What happens to the photos.
+      finder: What then finds the faces.
     """
 
     name: str
     posting: Posting
-    aligner: Aligner
+    finder: CentralFace
 
-    def show(
+    def post(
         self,
         clean: UInt8[np.ndarray, "h w 3"],
         protected: UInt8[np.ndarray, "h w 3"],
-        place: Float[np.ndarray, "2 3"],
-    ) -> Shown:
+        place: Face,
+    ) -> PostedPair:
         """Posts both photos.
 
         Where no face is found any more, it is taken to be where it was: in the clean photo at
-        `place`, the matrix of the photo that was not posted; in the protected one where it is in
-        the clean one.
+        `place`, that of the photo that was not posted; in the protected one where it is in the
+        clean one.
         """
         before, after = self.posting(clean), self.posting(protected)
-        if self.aligner.detector is None:  # whoever posts crops has them enlarged again
+        if self.finder.detector is None:  # whoever posts crops has them enlarged again
             before, after = map(restored, (before, after))
-        found, again = map(self.aligner.matrix, (before, after))
+        found, again = map(self.finder.find, (before, after))
         here = _scaled(place, clean.shape, before.shape) if found is None else found
-        return Shown(
-            self.aligner.crop(before, here),
-            self.aligner.crop(after, here if again is None else again),
+        return PostedPair(
+            self.finder.show(before, here),
+            self.finder.show(after, here if again is None else again),
             found is None,
             again is None,
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Posted:
-    """All pairs after being posted in one way.
-
-    Attributes:
-      name: of the condition.
-      clean, protected: crops.
-      lost_clean, lost: names of the photos in which no face is found any more.
-    """
-
-    name: str
-    clean: UInt8[np.ndarray, "faces 112 112 3"]
-    protected: UInt8[np.ndarray, "faces 112 112 3"]
-    lost_clean: tuple[str, ...]
-    lost: tuple[str, ...]
-
-    @classmethod
-    def of(cls, condition: Condition, names: Sequence[str], shown: Sequence[Shown]) -> "Posted":
-        return cls(
-            condition.name,
-            np.stack([one.clean for one in shown]),
-            np.stack([one.protected for one in shown]),
-            tuple(name for name, one in zip(names, shown, strict=True) if one.lost_clean),
-            tuple(name for name, one in zip(names, shown, strict=True) if one.lost),
-        )
-
-
-def conditions(aligner: Aligner) -> tuple[Condition, ...]:
+def conditions(finder: CentralFace) -> tuple[Condition, ...]:
     """Every way to post photos, and, where faces have to be found, another way to find them.
 
     Raises:
       ConversionError: O-Net's weights cannot be obtained.
     """
-    ways = tuple(Condition(str(posting), posting, aligner) for posting in POSTINGS)
-    if aligner.detector is None:
+    ways = tuple(Condition(str(posting), posting, finder) for posting in POSTINGS)
+    if finder.detector is None:
         return ways
-    other = Aligner(OnetDetector(aligner.detector, load_onet()))
+    other = CentralFace(OnetDetector(finder.detector, load_onet()))
     return (*ways, Condition(OTHER_DETECTOR, AS_SAVED, other))
 
 
@@ -117,9 +111,12 @@ def restored(crop):
     return cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
 
 
-def _scaled(matrix, shape, new_shape):
-    """The matrix for points of a photo that has been scaled to a new shape."""
+def _scaled(face: Face, shape, new_shape) -> Face:
+    """Where a face is in a photo that has been scaled to a new shape."""
     scale = np.array(new_shape[1::-1]) / np.array(shape[1::-1])
-    linear = matrix[:, :2] / scale
     # A point p of the photo has become q = scale * (p + 1/2) - 1/2.
-    return np.column_stack([linear, matrix[:, 2] + linear @ (1 - scale) / 2])
+    return Face(
+        box=face.box * np.tile(scale, 2),
+        landmarks=scale * (face.landmarks + 0.5) - 0.5,
+        score=face.score,
+    )

@@ -1,131 +1,158 @@
-"""One run of the command: align, ask the recognisers, write figures and tables."""
+"""One run of the command: show the faces to the recognisers, write figures and tables."""
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Container
+from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-
-import weights_convert
 from tipim_jax.configuration import SettingsError
-from tipim_jax.evaluate.aligner import Aligner
-from tipim_jax.evaluate.pairs import Pairs, align_faces, align_pairs
-from tipim_jax.evaluate.posted import Posted, conditions
+from tipim_jax.console import Console
+from tipim_jax.datasets import CropCache, ReadyCrops, face_key, find_portraits, person
+from tipim_jax.evaluate.finding import CentralFace
+from tipim_jax.evaluate.pairs import EmbeddedPairs, content, pair_photos, photos, show_pairs
+from tipim_jax.evaluate.posted import conditions
 from tipim_jax.evaluate.settings import Evaluate
-from tipim_jax.identification import Faces, Judge, Row, Seen, Trial, quality
-from tipim_jax.identification.recogniser import Recogniser
+from tipim_jax.identification import (
+    Experiment,
+    PhotoFaces,
+    Recogniser,
+    Strangers,
+    quality,
+    recognitions,
+)
 from tipim_jax.photos import YUNET, FaceDetector, write_whole
-from tipim_jax.photos.posting import AS_SAVED
 from tipim_jax.progress import Bars
+from tipim_jax.report import Measurement
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
+from weights_convert import home, obtain
 
 SHOWN = 20  # photos that are left out
 
 
-def run(settings: Evaluate, console: Console) -> tuple[Pairs, list[Row], list[tuple[Row, Row]]]:
+def run(
+    settings: Evaluate, console: Console
+) -> tuple[EmbeddedPairs, list[Measurement], list[tuple[Measurement, Measurement]]]:
     """Judges the photos, and writes the figures.
 
     Returns:
-      The photos, the rows of the clean and of the protected ones, and, where they were to be
-      posted, such a pair of rows for each condition.
+      What was seen of the photos, the measurements of the clean and of the protected ones, and,
+      where they were to be posted, such a pair of measurements for each condition.
 
     Raises:
       SettingsError, ConversionError, OSError: nothing can be done at all.
     """
-    detector = None if settings.aligned else FaceDetector(weights_convert.obtain(YUNET))
-    aligner = Aligner(detector)
+    detector = None if settings.aligned else FaceDetector(obtain(YUNET))
+    finder = CentralFace(detector)
     with Bars(console) as bars:
-
-        def bar(what):
-            return lambda count: bars.add(what, count, "photos")
-
-        ways = conditions(aligner) if settings.posting else ()
-        pairs = align_pairs(settings.protected, settings.clean, aligner, bar("aligning"), ways)
-        gallery, left_out = align_faces(
-            settings.gallery, "--gallery", aligner, bar("gallery"), skip=pairs.contents
-        )
-        targets = Faces((), (), np.zeros((0, 112, 112, 3), np.uint8))
+        pairs = pair_photos(settings.protected, settings.clean)
+        skip = {content(pair.clean) for pair in pairs if pair.clean}
+        gallery, left_out = _people(settings.gallery, "--gallery", settings.aligned, bars, skip)
+        targets = PhotoFaces.none()
         if settings.targets:
-            targets, none = align_faces(settings.targets, "--targets", aligner, bar("targets"))
+            targets, none = _people(settings.targets, "--targets", settings.aligned, bars)
             left_out |= none
         for name, reason in list(left_out.items())[:SHOWN]:
-            console.print(f"left out: {name}: {reason}", markup=False, highlight=False)
+            console.print(f"left out: {name}: {reason}")
         if len(left_out) > SHOWN:
             console.print(f"left out: {len(left_out) - SHOWN} more")
-        strangers = None
-        if settings.distractor_photos:
-            # Here, as it imports Grain, for which others need not wait.
-            from tipim_jax.datasets.distractor_photos import load_strangers
-
-            parts = pairs.clean.crops, pairs.protected, pairs.compared, gallery.crops, targets.crops
-            known = itertools.chain.from_iterable(parts)
-            strangers = load_strangers(
-                settings.distractor_photos, known, bars, ready=settings.aligned
-            )
-        trial = Trial(
-            pairs.clean,
+        recognisers = {name: Recogniser.load(name) for name in settings.recognisers}
+        ways = conditions(finder) if settings.posting else ()
+        advance = bars.add("pairs", len(pairs), "photos")
+        seen = show_pairs(pairs, recognisers, finder, ways, advance)
+        experiment = Experiment(
+            seen.clean,
             targets,
             gallery,
-            strangers=strangers,
+            strangers=_strangers(settings, seen, gallery, targets, bars),
             drawn=settings.drawn_distractors,
-            approximate=settings.approximate_search,
         )
-        saved = Posted(str(AS_SAVED), pairs.clean.crops, pairs.protected, (), pairs.lost)
-        shown = (saved, *pairs.posted)
-        seen = _judged(settings, trial, shown, bars)
-    unprotected = {"method": "clean", **trial.about}
+        try:
+            judges = experiment.judges(
+                recognisers,
+                lambda what, count: bars.add(f"embedding {what}", count, "faces"),
+                seen.posted[0].clean,
+            )
+        except ValueError as error:
+            raise SettingsError(f"--gallery {settings.gallery}: {error}") from None
+        found = [
+            tuple(
+                recognitions(judges, faces, settings.surrogate)
+                for faces in (posted.clean, posted.protected)
+            )
+            for posted in seen.posted
+        ]
+    unprotected = {"method": "clean", **experiment.about}
     about = {
         "surrogates": list(settings.surrogate) or ["unknown"],
         "method": settings.protected.name,
         "gallery": len(gallery),
-        **trial.about,
+        **experiment.about,
     }
-    faults = {"no_face_found": list(pairs.lost), "not_judged": pairs.left_out}
-    changed = quality(pairs.clean.crops, pairs.compared)
-    count = len(pairs.clean)
-    rows = [
-        Row(unprotected, count, {}, seen[0][0]),
-        Row({**about, **faults}, count, changed, seen[0][1]),
+    lost = list(seen.posted[0].lost)
+    faults = {"no_face_found": lost, "not_judged": seen.left_out}
+    count = len(seen.clean)
+    measured = [
+        Measurement(unprotected, count, {}, found[0][0]),
+        Measurement({**about, **faults}, count, quality(seen.changes), found[0][1]),
     ]
-    rows[0].write(settings.output / "clean.json")
-    rows[1].write(settings.output / "results.json")
-    for name, make in (("txt", text_tables), ("csv", csv_table), ("tex", latex_tables)):
-        with write_whole(settings.output / f"tables.{name}") as stream:
-            stream.write(make(rows).encode())
+    for name, one in zip(("clean", "results"), measured, strict=True):
+        one.write(settings.output / f"{name}.json")
+    for suffix, make in (("txt", text_tables), ("csv", csv_table), ("tex", latex_tables)):
+        with write_whole(settings.output / f"tables.{suffix}") as stream:
+            stream.write(make(measured).encode())
     if not settings.posting:
-        return pairs, rows, []
+        return seen, measured, []
     # Here, as it imports matplotlib, for which others need not wait.
     from tipim_jax.evaluate.outcome import write_posting
 
-    posted_rows = [
+    posted_pairs = [
         tuple(
-            Row({**row, "posting": posted.name, "no_face_found": list(lost)}, count, {}, figures)
-            for row, lost, figures in zip(
+            Measurement(
+                {**what, "posting": posted.name, "no_face_found": list(lost)}, count, {}, by
+            )
+            for what, lost, by in zip(
                 (unprotected, about), (posted.lost_clean, posted.lost), both, strict=True
             )
         )
-        for posted, both in zip(shown, seen, strict=True)
+        for posted, both in zip(seen.posted, found, strict=True)
     ]
-    write_posting(posted_rows, settings.output)
-    return pairs, rows, posted_rows
+    write_posting(posted_pairs, settings.output)
+    return seen, measured, posted_pairs
 
 
-def _judged(
-    settings: Evaluate, trial: Trial, shown: Sequence[Posted], bars: Bars
-) -> list[tuple[dict[str, Seen], dict[str, Seen]]]:
-    """What each recogniser makes of the clean and of the protected faces, in each condition."""
-    seen = [({}, {}) for _ in shown]
-    probes = 2 * len(trial.probes)
-    for name in settings.recognisers:
-        faces = len(trial.gallery) + len(trial.strangers or ()) + probes * len(shown)
-        advance = bars.add(name, faces, "faces")
-        try:
-            judge = Judge.of(Recogniser.load(name), trial, progress=advance)
-        except ValueError as error:
-            raise SettingsError(f"--gallery {settings.gallery}: {error}") from None
-        held_out = name not in settings.surrogate
-        for posted, (clean, protected) in zip(shown, seen, strict=True):
-            clean[name] = judge(posted.clean, held_out=held_out)
-            protected[name] = judge(posted.protected, held_out=held_out)
-            advance(probes)
-    return seen
+def _people(
+    folder: Path, flag: str, aligned: bool, bars: Bars, skip: Container[str] = ()
+) -> tuple[PhotoFaces, dict[str, str]]:
+    """One face of each photo of known people, and the photos that are left out, with the reason.
+
+    Args:
+      aligned: the photos are canonical crops already.
+      skip: hashes of photos that are passed over.
+
+    Raises:
+      SettingsError: there is no face at all.
+    """
+    files = photos(folder, flag)
+    clean = [file for file in files if content(file) in skip]
+    named = [(person(file), file) for file in files if file not in clean]
+    kept = ReadyCrops() if aligned else CropCache(home() / "crops", obtain(YUNET))
+    advance = bars.add(flag.removeprefix("--"), len(named), "photos")
+    faces, left_out = find_portraits(named, kept, "central", progress=advance)
+    reason = "is one of the clean photos, which would be found by itself"
+    left_out |= {str(file.relative): reason for file in clean}
+    if not len(faces):
+        name, reason = next(iter(left_out.items()))
+        raise SettingsError(
+            f"{flag} {folder}: none of its {len(files)} photos can be used ({name}: {reason})"
+        )
+    return faces, left_out
+
+
+def _strangers(
+    settings: Evaluate, seen: EmbeddedPairs, gallery: PhotoFaces, targets: PhotoFaces, bars: Bars
+) -> Strangers | None:
+    if not settings.distractor_photos:
+        return None
+    # Here, as it imports Grain, for which others need not wait.
+    from tipim_jax.datasets.distractor_photos import load_strangers
+
+    known = seen.keys | {face_key(face.crop) for part in (gallery, targets) for face in part}
+    return load_strangers(settings.distractor_photos, known, bars, ready=settings.aligned)

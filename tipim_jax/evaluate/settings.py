@@ -33,8 +33,9 @@ class Evaluate:
     Attributes:
       protected: Protected photos; their names are those of the clean ones, whatever the format.
       clean: The photos that they were made of.
-      gallery: Photos of the same people and of others: a folder for each person, or files called
-        as in LFW, A_Name_0001.jpg. The clean photos themselves are passed over.
+      gallery: Photos of the same people and of others: a folder for each person, whatever the files
+        in it are called; or, without folders, files called as in LFW, A_Name_0001.jpg. The clean
+        photos, whose people are told likewise, are passed over.
       targets: Photos of the people whom the protected ones shall be taken for, named likewise.
       recogniser: Network that judges; give it once per network.
       surrogate: Network that the masks were made against, as far as you know; it is marked.
@@ -43,8 +44,6 @@ class Evaluate:
         nobody of the other photos should be among them. Faces that are there already are passed
         over.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn at random.
-      approximate_search: Let the search miss some of the nearest: 95 % or more are found, and what
-        is equally near has no order. It is made for TPUs and gains nothing elsewhere.
       aligned: The photos are 112x112 crops already, all of them, aligned as ArcFace's template.
       posting: Judge the photos as they are after being posted, too: scaled down, compressed as JPEG
         and grey, their faces found anew; and aligned by another detector, the landmarks of MTCNN's
@@ -74,7 +73,6 @@ class Evaluate:
         Path | None, tyro.conf.arg(metavar="PLACE", help_behavior_hint="(default: none)")
     ] = None
     drawn_distractors: int = 0
-    approximate_search: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     posting: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     output: Path = Path("evaluation")

@@ -1,30 +1,29 @@
 """`python -m weights_convert verify`: how well networks tell the people of LFW apart."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from tipim_jax.datasets.crops import CropCache
 from tipim_jax.datasets.lfw import Lfw, LfwError, LfwPhoto, Pairs, open_lfw, read_pairs
-from tipim_jax.evaluate.embed import embedder
 from tipim_jax.evaluate.verify_figures import show, stated_thresholds, write
-from tipim_jax.identification import Verification, interleaved_folds, verify, verify_all_pairs
-from tipim_jax.identification.recogniser import BATCH
-from tipim_jax.networks import Network, get
-from tipim_jax.photos import (
-    NO_FACE,
-    YUNET,
-    FaceDetector,
-    PhotoError,
-    central_face,
-    crop,
-    decode_photo,
-    similarity,
+from tipim_jax.identification import (
+    PhotoFace,
+    Recogniser,
+    Verification,
+    embed,
+    interleaved_folds,
+    normalise,
+    verify,
+    verify_all_pairs,
 )
+from tipim_jax.networks import Network, get
+from tipim_jax.photos import NO_FACE, YUNET, PhotoError, central_face, decode_photo
 from tipim_jax.progress import progress
-from weights_convert import obtain
+from weights_convert import home, obtain
 from weights_convert.arguments import (
     InputError,
     add_networks,
@@ -35,8 +34,9 @@ from weights_convert.arguments import (
 
 _DESCRIPTION = """\
 Measure how well networks tell people apart, on Labeled Faces in the Wild or photos laid out like
-it: A_Name/A_Name_0001.jpg. In each photo the face nearest the centre is found and aligned as
-everywhere in this product; photos without one are named and their pairs left out.
+it: A_Name/A_Name_0001.jpg. In each photo the face nearest the centre is found, and each network
+looks at it through its own window; photos without one are named and their pairs left out. Where the
+faces are is kept: a later run need not search again.
 
 With --pairs: accuracy by LFW's protocol (ten folds; the threshold of each is the best on the other
 nine). A list without folds, unlike LFW's pairs.txt, is dealt out to ten. With --all-pairs: every
@@ -51,7 +51,7 @@ examples:
 """
 
 
-class _Faces(NamedTuple):
+class _Embedded(NamedTuple):
     """The photos with a face, their embeddings by each network, and why the others have none."""
 
     photos: list[LfwPhoto]
@@ -72,11 +72,11 @@ def main(arguments: list[str]) -> int:
         pairs = read_pairs(options.pairs) if options.pairs else None
         with open_lfw(options.lfw) as lfw:
             wanted = _wanted(pairs, lfw, options)
-            embed = {
-                network.name: embedder(network, variables(network.name, options))
+            recognisers = {
+                network.name: Recogniser(network, variables(network.name, options))
                 for network in networks
             }
-            faces = _faces(lfw, wanted, embed)
+            faces = _embedded(lfw, wanted, recognisers)
     except LfwError as error:
         raise InputError(str(error)) from None
     try:
@@ -133,44 +133,49 @@ def _wanted(pairs: Pairs | None, lfw: Lfw, options: argparse.Namespace) -> list[
     return [photo for photo in lfw.entries if photo in wanted]
 
 
-def _faces(
-    lfw: Lfw, wanted: list[LfwPhoto], embed: dict[str, Callable[[np.ndarray], np.ndarray]]
-) -> _Faces:
-    """Finds, aligns and embeds one face a photo; no more than a batch of crops is in memory."""
-    detector = FaceDetector(obtain(YUNET))
-    photos, batch, left_out = [], [], {}
-    embeddings = {name: [] for name in embed}
+class _Reading:
+    """Reads photos, one at a time, and shows the face nearest the centre of each.
 
-    def flush():
-        if batch:
-            for name, rows in embeddings.items():
-                rows.append(embed[name](np.stack(batch)))
-            batch.clear()
+    Attributes:
+      photos: Those in which a face was found.
+      left_out: The others, and why.
+    """
 
-    with progress(f"looking at {len(wanted)} photos", len(wanted)) as advance:
-        for photo in wanted:
+    def __init__(self, lfw: Lfw, wanted: list[LfwPhoto]):
+        self.photos: list[LfwPhoto] = []
+        self.left_out: dict[LfwPhoto, str] = {}
+        self._lfw, self._wanted = lfw, wanted
+        self._kept = CropCache(home() / "crops", obtain(YUNET))
+
+    def faces(self, advance: Callable[[int], None]) -> Iterator[PhotoFace]:
+        for photo in self._wanted:
             try:
-                pixels = decode_photo(lfw.read(photo), str(photo)).pixels
+                content = self._lfw.read(photo)
+                found = self._kept.faces(content, str(photo))
+                pixels = decode_photo(content, str(photo)).pixels
             except PhotoError as error:
-                left_out[photo] = str(error)
+                self.left_out[photo] = str(error)
             else:
-                if found := detector.detect(pixels):
-                    landmarks = central_face(found, pixels).landmarks
-                    batch.append(crop(pixels, similarity(landmarks)))
-                    photos.append(photo)
+                if found:
+                    self.photos.append(photo)
+                    yield PhotoFace(pixels, central_face(found, pixels))
                 else:
-                    left_out[photo] = NO_FACE
-            if len(batch) == BATCH:
-                flush()
+                    self.left_out[photo] = NO_FACE
             advance(1)
-        flush()
-    if not photos:
+
+
+def _embedded(lfw: Lfw, wanted: list[LfwPhoto], recognisers: Mapping[str, Recogniser]) -> _Embedded:
+    """Shows the faces to each network."""
+    reading = _Reading(lfw, wanted)
+    with progress(f"looking at {len(wanted)} photos", len(wanted)) as advance:
+        embeddings = embed(recognisers, reading.faces(advance))
+    if not reading.photos:
         raise InputError(f"{lfw.place}: none of {len(wanted)} photos shows a face that is found")
-    embeddings = {name: np.concatenate(rows) for name, rows in embeddings.items()}
-    return _Faces(photos, embeddings, left_out)
+    embeddings = {name: np.asarray(normalise(found)) for name, found in embeddings.items()}
+    return _Embedded(reading.photos, embeddings, reading.left_out)
 
 
-def _verify(network: Network, faces: _Faces, pairs: Pairs | None) -> Verification:
+def _verify(network: Network, faces: _Embedded, pairs: Pairs | None) -> Verification:
     embeddings = faces.embeddings[network.name]
     thresholds = [stated.cosine for stated in stated_thresholds(network)]
     if pairs is None:

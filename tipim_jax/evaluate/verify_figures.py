@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from tipim_jax.console import Console
 from tipim_jax.datasets.lfw import LfwPhoto
 from tipim_jax.identification import Verification
 from tipim_jax.networks import Network, PublishedThreshold
@@ -36,7 +36,7 @@ def show(
       photos: how many there were with a face.
       left_out: the others, and why.
     """
-    console = Console(highlight=False)
+    console = Console()
     some = next(iter(found.values()))
     console.print(
         f"{photos:,} photos, {some.same:,} pairs of the same person, {some.different:,} of "
@@ -46,7 +46,7 @@ def show(
         console.print(f"left out, with their pairs: {len(left_out):,} photos")
         for photo, reason in list(left_out.items())[:_SHOWN]:
             named = str(photo) in reason
-            console.print(f"  {reason if named else f'{photo}: {reason}'}", markup=False)
+            console.print(f"  {reason if named else f'{photo}: {reason}'}")
         if len(left_out) > _SHOWN:
             console.print(f"  and {len(left_out) - _SHOWN:,} more, all of which --json names")
     console.print(_measured(found))
@@ -58,7 +58,8 @@ def show(
         if some.different < needed:
             console.print(
                 f"FAR {point.limit:g} takes {needed:,} pairs of different people to show; with "
-                f"{some.different:,} its threshold is the one that accepts none of them."
+                f"{some.different:,} its threshold is the one that accepts none of them.",
+                soft_wrap=False,
             )
     if any(verification.rates for verification in found.values()):
         console.print(_stated(found))

@@ -1,7 +1,7 @@
-"""Impostor pairs, those of photos of different people: which threshold lets few of them through.
+"""Impostor pairs, those of photos of different people: how many of them a threshold lets through.
 
-A threshold accepts a pair whose cosine reaches it: cosine >= threshold. FAR (false accept rate) is
-the accepted share of the impostor pairs.
+A threshold accepts a pair whose cosine reaches it: cosine >= threshold. FAR (false accept rate), or
+false match rate, is the accepted share of the impostor pairs.
 """
 
 import math
@@ -48,6 +48,34 @@ def impostor_threshold(
         impostors.add(cosines)
     thresholds = [impostors.threshold(limit) for limit in limits]
     return np.reshape(thresholds, np.shape(far))[()]
+
+
+def false_match_rates(
+    embeddings: Float[np.ndarray, "photos dim"],
+    identities: Int[np.ndarray, " photos"],
+    thresholds: Sequence[float],
+) -> list[float | None]:
+    """The share of the impostor pairs that each threshold accepts: what chance gives there.
+
+    Args:
+      embeddings: of any scale.
+      identities: who is in each photo.
+      thresholds: cosines that were chosen elsewhere.
+
+    Returns:
+      One rate for each threshold; None where all photos are of one person.
+
+    Raises:
+      ValueError: an embedding is not finite.
+    """
+    unit, ends = sorted_by_person(embeddings, identities)
+    count = int((len(unit) - ends).sum())
+    if not count:
+        return [None] * len(thresholds)
+    accepted = np.zeros(len(thresholds), int)
+    for cosines in impostor_cosines(unit, ends):
+        accepted += [np.count_nonzero(cosines >= threshold) for threshold in thresholds]
+    return (accepted / count).tolist()
 
 
 def sorted_by_person(

@@ -1,203 +1,216 @@
-"""What a recogniser makes of protected faces, and how much they were changed."""
+"""Who is found, at what rank and above what threshold: a gallery as one recogniser sees it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Num, UInt8
+from jaxtyping import Bool, Float, Int
 
 from tipim_jax.identification.distractors import drawn_distractors
-from tipim_jax.identification.faces import Faces, Strangers
-from tipim_jax.identification.impostors import impostor_threshold
-from tipim_jax.identification.protection import (
-    cosine_to,
-    cumulative_matches,
-    not_verified,
-    rank_n_targeted,
-    rank_n_untargeted,
-)
-from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.identification.row import Seen, figure
-from tipim_jax.identification.search import Nearest, joined, nearest
-from tipim_jax.identification.visibility import greatest_difference, psnr, published_mmd, ssim
+from tipim_jax.identification.estimates import Estimate, mean, share
+from tipim_jax.identification.impostors import false_match_rates, impostor_threshold
+from tipim_jax.identification.ranking import Standings, standings
+from tipim_jax.identification.roster import Roster
+from tipim_jax.networks import Network
 
+# False accept rates among the gallery's own impostors for which thresholds are chosen.
 FARS = (0.01, 0.001)
-# Name in rows -> what it is called for people.
+# Name in results -> what it is called for people.
 FIGURES = {
     "rank1_t": "Rank-1-T",
     "rank5_t": "Rank-5-T",
     "rank1_ut": "Rank-1-UT",
     "rank5_ut": "Rank-5-UT",
+    "recognised": "recognised",
     "success_far_0.01": "PSR at FAR 0.01",
     "success_far_0.001": "PSR at FAR 0.001",
     "own_cosine": "cosine to self",
     "target_cosine": "cosine to nearest target",
 }
-_NEAREST = 20  # gallery images that are looked at; so long is the CMC curve
-_NOBODY = -1  # the identity of strangers and of drawn distractors
+# Those that depend on a threshold.
+WITH_THRESHOLD = ("recognised", *(f"success_far_{far:g}" for far in FARS))
+_MEANS = ("own_cosine", "target_cosine")  # the other figures are shares of the probes
+_CMC = 20  # ranks of its curve
+_OWN_FAR = 1e-3  # at which a network accepts for which nobody states a threshold
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """Who is searched for, and among whom.
+@dataclass(frozen=True)
+class Threshold:
+    """A cosine from which a recogniser takes two faces for one person.
 
     Attributes:
-      probes: one face of each protected person, unprotected.
-      targets: one face of each target, which masks are made with.
-      gallery: what is searched.
-      drawn: how many embeddings of nobody are added to the gallery (`drawn_distractors`).
-      strangers: faces that are added to it, of people who can only be in the way.
-      approximate: search as `nearest` does when it may miss some.
+      cosine: The threshold.
+      false_match_rate: Share of the pairs of different people among the faces at hand (gallery,
+        targets, unprotected probes) whose cosine reaches it: what chance gives. None without such
+        pairs.
     """
 
-    probes: Faces
-    targets: Faces
-    gallery: Faces
-    drawn: int = 0
-    strangers: Strangers | None = None
-    approximate: bool = False
+    cosine: float
+    false_match_rate: float | None
 
-    @property
-    def about(self) -> dict[str, Any]:
-        """What a row has to say of the search: what makes it another than usual."""
-        about = {}
-        if self.strangers:
-            about["distractor_photos"] = len(self.strangers)
-        if self.drawn:
-            about["drawn_distractors"] = self.drawn
-        if self.approximate:
-            about["search"] = "approximate"
-        return about
+
+@dataclass(frozen=True)
+class Recognition:
+    """What one recogniser makes of the probes.
+
+    Attributes:
+      held_out: Whether the masks were made without it.
+      figures: Shares of the probes and means over them, by the names in `FIGURES`; None for what
+        does not exist. `recognised` is the share whose own cosine reaches the recogniser's own
+        threshold, PSR (protection success rate) the share that keeps below a threshold chosen for
+        a FAR.
+      thresholds: Those that figures depend on, by the names of these.
+      cmc: Cumulative match characteristic: share of the probes whose person is among the N nearest
+        images of the gallery, N from 1.
+    """
+
+    held_out: bool
+    figures: dict[str, Estimate | None]
+    thresholds: dict[str, Threshold]
+    cmc: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Judge:
-    """A recogniser that has seen the gallery.
+    """A gallery as one recogniser sees it, and the thresholds that it is judged by.
 
     Attributes:
-      recogniser: the network.
-      gallery: embeddings, of drawn distractors too.
-      strangers: more of them, searched as if they stood behind the gallery's; a memory-map will do.
-      identities: who is in each image of the gallery and of the strangers, as numbers.
-      own: the number of each probe's person.
-      targets: the numbers of the targets.
-      thresholds: cosines at which impostor pairs of the gallery give the false accept rates `FARS`.
-      approximate: whether the search may miss some.
+      roster: Who is who.
+      gallery: Embeddings of what is searched.
+      strangers: Embeddings of those who can only be in the way, searched as if they stood behind
+        the gallery's.
+      thresholds: By the names of the figures that depend on them.
     """
 
-    recogniser: Recogniser
+    roster: Roster
     gallery: Float[np.ndarray, "images dim"]
-    strangers: Float[np.ndarray, "strangers dim"]
-    identities: Int[np.ndarray, " images+strangers"]
-    own: Int[np.ndarray, " probes"]
-    targets: Int[np.ndarray, " targets"]
-    thresholds: Float[np.ndarray, " fars"]
-    approximate: bool
+    strangers: tuple[Float[np.ndarray, "some dim"], ...]
+    thresholds: Mapping[str, Threshold]
 
     @classmethod
     def of(
         cls,
-        recogniser: Recogniser,
-        trial: Trial,
-        gallery: Float[np.ndarray, "images dim"] | None = None,
+        network: Network,
+        roster: Roster,
+        faces: Float[np.ndarray, "faces dim"],
+        *,
         strangers: Float[np.ndarray, "strangers dim"] | None = None,
-        progress: Callable[[float], None] = lambda _: None,
+        drawn: int = 0,
+        fars: Sequence[float] = (),
     ) -> "Judge":
-        """Shows the trial's gallery and strangers to a recogniser.
+        """Prepares a search.
 
-        The thresholds are those of the gallery's own photos, and drawn distractors resemble these:
-        strangers, who may be one another, take part in neither.
+        Strangers, who may be one another, take part in no threshold, nor do drawn distractors.
 
         Args:
-          gallery, strangers: embeddings of the faces, where they are known already.
-          progress: called with the number of faces just looked at.
+          network: the recogniser's.
+          roster: who is who.
+          faces: embeddings of the roster's faces.
+          strangers: embeddings of people without names.
+          drawn: number of distractors that are drawn after the gallery, see `drawn_distractors`.
+          fars: false accept rates, some of `FARS`, for which thresholds are chosen.
+
+        Raises:
+          ValueError: a threshold is to be chosen, and all photos of the gallery are of one person.
         """
-        if gallery is None:
-            gallery = recogniser(trial.gallery.crops, progress)
-        if strangers is None:
-            batches = trial.strangers.batches if trial.strangers else ()
-            found = [recogniser(crops, progress) for crops in batches]
-            strangers = np.concatenate([gallery[:0], *found])
-        everybody = dict.fromkeys(
-            (*trial.gallery.people, *trial.probes.people, *trial.targets.people)
-        )
-        number = {person: n for n, person in enumerate(everybody)}
-        identities = np.array([number[person] for person in trial.gallery.people])
-        thresholds = impostor_threshold(gallery, identities, FARS)
-        if trial.drawn:
-            gallery = np.concatenate([gallery, *drawn_distractors(gallery, trial.drawn, seed=0)])
-        nobody = len(gallery) + len(strangers) - len(identities)
-        identities = np.append(identities, np.full(nobody, _NOBODY))
+        gallery = faces[roster.searched]
+        known = slice(len(faces) - len(roster.own))  # the gallery and the targets
+        own = own_threshold(network, faces[known], roster.people[known])
+        chosen = {"recognised": own}
+        if fars:
+            found = impostor_threshold(gallery, roster.identities, fars)
+            chosen |= {f"success_far_{far:g}": float(t) for far, t in zip(fars, found, strict=True)}
+        rates = false_match_rates(faces, roster.people, [*chosen.values()])
+        pairs = zip(chosen.items(), rates, strict=True)
+        behind = drawn_distractors(gallery, drawn, seed=0) if drawn else ()
         return cls(
-            recogniser=recogniser,
+            roster=roster,
             gallery=gallery,
-            strangers=strangers,
-            identities=identities,
-            own=np.array([number[person] for person in trial.probes.people]),
-            targets=np.array([number[p] for p in dict.fromkeys(trial.targets.people)]),
-            thresholds=thresholds,
-            approximate=trial.approximate,
+            strangers=(*behind, *(() if strangers is None else (strangers,))),
+            thresholds={name: Threshold(cosine, rate) for (name, cosine), rate in pairs},
         )
 
-    def __call__(self, crops: UInt8[np.ndarray, "probes 112 112 3"], *, held_out: bool) -> Seen:
-        """Searches for the probes as they are in these crops.
+    def standings(
+        self,
+        probes: Float[np.ndarray, "some dim"],
+        which: Bool[np.ndarray, " probes"] | slice = slice(None),
+    ) -> Standings:
+        """Where probes stand.
 
         Args:
-          crops: of all probes, in their order.
+          probes: embeddings, in the roster's order.
+          which: those of the roster's probes that they are of.
+        """
+        return standings(
+            self.gallery,
+            self.roster.identities,
+            probes,
+            self.roster.own[which],
+            self.roster.targets,
+            excluded=self.roster.excluded[which],
+            strangers=self.strangers,
+        )
+
+    def values(self, found: Standings) -> dict[str, Float[np.ndarray, " probes"]]:
+        """The `FIGURES` of each probe: 1 or 0, or a cosine; NaN for what does not exist.
+
+        Rank-N-UT and thresholds ask about probes whose person the gallery has, Rank-N-T exists
+        where it has a target.
+        """
+        values = {}
+        for n in (1, 5):
+            values[f"rank{n}_t"] = _outcomes(found.target_rank <= n, found.target_rank)
+            values[f"rank{n}_ut"] = _outcomes(found.own_rank > n, found.own_rank)
+        for name, threshold in self.thresholds.items():
+            reached = found.own_cosine >= threshold.cosine
+            outcome = reached if name == "recognised" else ~reached
+            values[name] = _outcomes(outcome, found.own_rank)
+        for name in _MEANS:
+            cosines = getattr(found, name)
+            values[name] = np.where(np.isfinite(cosines), cosines, np.nan)
+        return values
+
+    def recognition(self, found: Standings, *, held_out: bool) -> Recognition:
+        """What the recogniser makes of all probes.
+
+        Args:
+          found: where they stand.
           held_out: whether the masks were made without this recogniser.
         """
-        found, values = self.values(crops)
-        return Seen(
+        values = self.values(found)
+        known = found.own_rank[~np.isnan(found.own_rank)]
+        ranks = range(1, 1 + min(_CMC, len(self.gallery) + sum(map(len, self.strangers))))
+        return Recognition(
             held_out=held_out,
-            figures={name: figure(values[name]) for name in FIGURES},
-            cmc=tuple(cumulative_matches(found, self.identities, self.own).mean(axis=0).tolist()),
+            figures={
+                name: (mean if name in _MEANS else share)(values[name])
+                for name in FIGURES
+                if name in values
+            },
+            thresholds=dict(self.thresholds),
+            cmc=tuple(float((known <= n).mean()) for n in ranks) if known.size else (),
         )
 
-    def values(
-        self, crops: UInt8[np.ndarray, "probes 112 112 3"]
-    ) -> tuple[Nearest, dict[str, Num[np.ndarray, " probes"]]]:
-        """What is nearest to each probe, and the `FIGURES` of each; NaN for what does not exist."""
-        probes = self.recogniser(crops)
-        found = self._search(probes)
-        few = min(5, found.index.shape[1])
-        own_cosine = cosine_to(self.gallery, self.identities, probes, self.own[:, None])
-        wanted = np.tile(self.targets, (len(probes), 1))
-        values = {
-            "rank1_t": rank_n_targeted(found, self.identities, self.targets, 1),
-            "rank5_t": rank_n_targeted(found, self.identities, self.targets, few),
-            "rank1_ut": rank_n_untargeted(found, self.identities, self.own, 1),
-            "rank5_ut": rank_n_untargeted(found, self.identities, self.own, few),
-            "own_cosine": own_cosine,
-            "target_cosine": cosine_to(self.gallery, self.identities, probes, wanted),
-        }
-        if not self.targets.size:
-            values["rank1_t"] = values["rank5_t"] = np.full(len(probes), np.nan)
-        for far, fails in zip(FARS, not_verified(own_cosine, self.thresholds).T, strict=True):
-            values[f"success_far_{far:g}"] = fails
-        return found, values
 
-    def _search(self, probes) -> Nearest:
-        count = min(_NEAREST, len(self.identities))
-        found = nearest(self.gallery, probes, count, approximate=self.approximate)
-        if not len(self.strangers):
-            return found
-        behind = nearest(self.strangers, probes, count, approximate=self.approximate)
-        return joined(found, behind, len(self.gallery))
+def own_threshold(
+    network: Network, known: Float[np.ndarray, "faces dim"], people: Int[np.ndarray, " faces"]
+) -> float:
+    """The registry's, or one that others publish; of a network without, what known faces give.
 
+    Args:
+      network: the recogniser's.
+      known: embeddings of faces of known people.
+      people: who is in each.
 
-def quality(
-    clean: UInt8[np.ndarray, "faces height width 3"],
-    protected: UInt8[np.ndarray, "faces height width 3"],
-) -> Mapping[str, Sequence[float | None]]:
-    """How much the faces were changed: PSNR (dB), SSIM, MMD, and the greatest difference.
-
-    PSNR is over the faces that were changed at all. MMD is the official code's, at a batch of one.
+    Raises:
+      ValueError: nobody states a threshold, and all faces are of one person.
     """
-    decibels = np.where(np.isinf(value := psnr(clean, protected)), np.nan, value)
-    return {
-        "psnr": figure(decibels),
-        "ssim": figure(ssim(clean, protected)),
-        "mmd": figure(published_mmd(clean, protected)),
-        "difference": (float(greatest_difference(clean, protected)),) * 3,
-    }
+    if network.threshold is not None:
+        return network.threshold
+    if network.published_thresholds:
+        return network.published_thresholds[0].cosine
+    return float(impostor_threshold(known, people, _OWN_FAR))
+
+
+def _outcomes(holds, known) -> Float[np.ndarray, " probes"]:
+    return np.where(np.isnan(known), np.nan, holds)

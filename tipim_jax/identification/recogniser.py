@@ -1,7 +1,7 @@
-"""A recogniser: a network with its weights, as the one who searches would use it."""
+"""Recognisers: networks with their weights, as those who search would use them."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -13,6 +13,7 @@ from jaxtyping import Float, Num
 
 import weights_convert
 from tipim_jax import networks
+from tipim_jax.identification.faces import Shown
 from tipim_jax.networks import Network
 
 BATCH = 16  # faces that are embedded together
@@ -48,27 +49,60 @@ class Recogniser:
         return cls(networks.get(name), weights_convert.load(name))
 
     def __call__(
-        self,
-        crops: Num[np.ndarray, "images 112 112 3"],
-        progress: Callable[[float], None] = lambda _: None,
+        self, images: Num[np.ndarray, "images height width 3"]
     ) -> Float[np.ndarray, "images dim"]:
         """Embeddings, not normalised; batches of one shape, so that one program serves any number.
 
         Args:
-          crops: RGB in [0, 255].
-          progress: called with the number of images just done.
+          images: RGB in [0, 255]: canonical crops, or faces of the network's own input size.
         """
-        embeddings = []
-        for first in range(0, len(crops), BATCH):
-            batch = crops[first : first + BATCH]
-            padding = np.zeros((BATCH - len(batch), *batch.shape[1:]), np.float32)
-            padded = jnp.asarray(np.concatenate([batch.astype(np.float32), padding]))
-            found = _embed(self.network, self.variables, padded)
+        embeddings = [np.zeros((0, self.network.embedding_size), np.float32)]
+        for first in range(0, len(images), BATCH):
+            batch = images[first : first + BATCH].astype(np.float32)
+            padded = np.pad(batch, ((0, BATCH - len(batch)), *((0, 0),) * 3))
+            found = _embed(self.network, self.variables, jnp.asarray(padded))
             embeddings.append(np.asarray(found)[: len(batch)])
-            progress(len(batch))
-        if not embeddings:
-            return np.zeros((0, self.network.embedding_size), np.float32)
         return np.concatenate(embeddings)
+
+
+def embed(
+    recognisers: Mapping[str, Recogniser],
+    faces: Iterable[Shown],
+    progress: Callable[[float], None] = lambda _: None,
+) -> dict[str, Float[np.ndarray, "faces dim"]]:
+    """The embeddings of each recogniser.
+
+    Each face is taken once and shown to all of them; nothing but embeddings is kept of it.
+
+    Args:
+      progress: called with the number of faces just shown.
+    """
+    found = {
+        name: [np.zeros((0, recogniser.network.embedding_size), np.float32)]
+        for name, recogniser in recognisers.items()
+    }
+    for name, embeddings in embed_batches(recognisers, faces, progress):
+        found[name].append(embeddings)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def embed_batches(
+    recognisers: Mapping[str, Recogniser],
+    faces: Iterable[Shown],
+    progress: Callable[[float], None] = lambda _: None,
+) -> Iterator[tuple[str, Float[np.ndarray, "some dim"]]]:
+    """As `embed`, the next few embeddings of one recogniser at a time."""
+    waiting = {name: [] for name in recognisers}
+    for face in faces:
+        for name, recogniser in recognisers.items():
+            waiting[name].append(face.to(recogniser.network))
+            if len(waiting[name]) == BATCH:
+                yield name, recogniser(np.stack(waiting[name]))
+                waiting[name].clear()
+        progress(1)
+    for name, recogniser in recognisers.items():
+        if waiting[name]:
+            yield name, recogniser(np.stack(waiting[name]))
 
 
 @partial(jax.jit, static_argnums=0)

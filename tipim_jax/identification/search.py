@@ -82,19 +82,6 @@ def nearest(
     return _merged(jax.device_get(best), len(probes))
 
 
-def joined(first: Nearest, second: Nearest, images: int) -> Nearest:
-    """What a search of two galleries, one behind the other, finds, given what that of each finds.
-
-    Args:
-      first, second: with as many places for each probe.
-      images: how many the first gallery has.
-    """
-    behind = np.where(second.index < 0, -1, second.index + images)
-    cosine = np.concatenate([first.cosine, second.cosine], axis=1)
-    index = np.concatenate([first.index, behind], axis=1)
-    return _nearest_first(cosine, index, first.index.shape[1])
-
-
 class _Best(NamedTuple):
     """What each device has found so far, by block of probes and probe; `broken` see `_search`."""
 

@@ -35,7 +35,7 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
-class Rates:
+class VerificationRates:
     """What a threshold that was chosen elsewhere does here."""
 
     threshold: float
@@ -70,7 +70,7 @@ class Verification:
     different: int
     points: tuple[OperatingPoint, ...]
     auc: float
-    rates: tuple[Rates, ...]
+    rates: tuple[VerificationRates, ...]
     cross_validated: CrossValidated | None
 
 
@@ -226,10 +226,10 @@ class _Tally:
         threshold = self.impostors.threshold(limit)
         return OperatingPoint(limit, threshold, self.impostors.far(threshold), self._tar(threshold))
 
-    def _rates(self, threshold: float, accepted: int) -> Rates:
+    def _rates(self, threshold: float, accepted: int) -> VerificationRates:
         far, tar = accepted / self.different, self._tar(threshold)
         right = tar * len(self.same) + self.different - accepted
-        return Rates(threshold, far, tar, right / (len(self.same) + self.different))
+        return VerificationRates(threshold, far, tar, right / (len(self.same) + self.different))
 
     def _tar(self, threshold) -> float:
         return float((self.same >= threshold).mean())

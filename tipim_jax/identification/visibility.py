@@ -8,6 +8,7 @@ gets it added. All images of a call have one size; each new size compiles once.
 """
 
 import math
+from collections.abc import Mapping
 
 import dm_pix as pix
 import jax
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from tipim_jax.identification.estimates import Estimate, mean
 from tipim_jax.method.mmd import mmd
 from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
 
@@ -82,6 +84,39 @@ def greatest_difference(original: UInt8[Array, "*shape"], protected: UInt8[Array
     """The greatest absolute difference of any two pixel values, in [0, 255]; 0 for no pixels."""
     difference = np.asarray(original, np.int16) - np.asarray(protected, np.int16)
     return int(np.abs(difference).max(initial=0))
+
+
+def changes(
+    original: UInt8[np.ndarray, "faces height width 3"],
+    protected: UInt8[np.ndarray, "faces height width 3"],
+) -> dict[str, Float[np.ndarray, " faces"]]:
+    """How much each face was changed: PSNR (dB), SSIM, MMD, and the greatest difference.
+
+    Raises:
+      ValueError: as of the functions that measure these.
+    """
+    return {
+        "psnr": psnr(original, protected),
+        "ssim": ssim(original, protected),
+        "mmd": published_mmd(original, protected),
+        "difference": np.array(
+            [greatest_difference(*pair) for pair in zip(original, protected, strict=True)]
+        ),
+    }
+
+
+def quality(each: Mapping[str, Float[np.ndarray, " faces"]]) -> dict[str, Estimate | None]:
+    """Means of `changes` over the faces; of the greatest difference it is the greatest.
+
+    PSNR is over the faces that were changed at all. MMD is the official code's, at a batch of one.
+    """
+    greatest = float(np.max(each["difference"]))
+    return {
+        "psnr": mean(np.where(np.isinf(each["psnr"]), np.nan, each["psnr"])),
+        "ssim": mean(each["ssim"]),
+        "mmd": mean(each["mmd"]),
+        "difference": Estimate(greatest, greatest, greatest),
+    }
 
 
 @jax.jit

@@ -220,7 +220,8 @@ def _start(surrogates, images, targets, keys, alignments, valid, numbers, steps,
 def _start_share(steps, layout, same, batches):
     surrogates, targets = same
     known = tuple(in_pieces(s, layout.targets, targets[s.window]) for s in surrogates)
-    return layout.each_image(partial(_start_one, steps, surrogates, known), *batches)
+    valid = batches[3]
+    return layout.each_image(partial(_start_one, steps, surrogates, known), valid, *batches)
 
 
 def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers):
@@ -282,14 +283,16 @@ def _iteration(steps, layout, surrogates, problem, state, mmd_gradients):
     """One iteration of all images of a device's share, with a search or without."""
     search = partial(run.search, steps, surrogates, layout.targets)
     search, follow = (
-        partial(layout.each_image, one) for one in (search, partial(run.follow, steps, surrogates))
+        partial(layout.each_image, one, problem.valid)
+        for one in (search, partial(run.follow, steps, surrogates))
     )
     images = problem, state, mmd_gradients
     if not steps.search_every or problem.targets.shape[1] == 1:
         return follow(*images)
     if steps.search_every == 1:
         return search(*images)
-    return jax.lax.cond(state.iteration[0] % steps.search_every == 0, search, follow, *images)
+    due = jnp.max(state.iteration) % steps.search_every == 0  # padding counts no iterations
+    return jax.lax.cond(due, search, follow, *images)
 
 
 def _as_it_is(array):

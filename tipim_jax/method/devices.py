@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxprs_in_params
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, Bool
 
 from tipim_jax.method.surrogate import Images, Surrogate
 from tipim_jax.pieces import filled, in_pieces, joined, piece
@@ -84,13 +84,14 @@ class Layout:
         mesh = Mesh(np.array(self.devices), (AXIS,))
         return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
-    def each_image(self, function: Callable, *inputs: Any) -> Any:
+    def each_image(self, function: Callable, valid: Bool[Array, " share"], *inputs: Any) -> Any:
         """vmap of a function over the images of a device's share, in pieces.
 
-        On a CPU an image is the same to the last byte whatever the batch and the share are.
+        On a CPU an image is the same to the last byte whatever the batch and the share are, and
+        images that only pad the batch cost nothing: zeros stand for what would come of them.
         """
         if self.devices[0].platform == "cpu" and self.images == 1:
-            return _one_by_one(function, inputs)
+            return _one_by_one(function, valid, inputs)
         return in_pieces(jax.vmap(function), self.images, *inputs)
 
 
@@ -142,23 +143,23 @@ def _sizes(jaxpr):
                 yield variable.aval.size * variable.aval.dtype.itemsize
 
 
-def _one_by_one(function, inputs):
+def _one_by_one(function, valid, inputs):
     """In a loop, each in a branch of its own: what is around it changes nothing of how it rounds.
 
     XLA would fuse it with what is around it; and leave both out, did it know that the loop is over
     after one and that the branch is always taken.
     """
     function = jax.jit(function, inline=True)  # traced once, though it is asked for twice
-    rows = len(jax.tree.leaves(inputs)[0])
-    count = jax.lax.optimization_barrier(jnp.int32(rows))
+    count = jax.lax.optimization_barrier(jnp.int32(len(valid)))
     shapes = jax.eval_shape(function, *jax.tree.map(lambda array: array[0], inputs))
     nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
     def take(number, found):
         row = jax.tree.map(lambda array: array[number], inputs)
-        one = jax.lax.cond(number < count, function, lambda *_: nothing, *row)
+        one = jax.lax.cond(valid[number], function, lambda *_: nothing, *row)
         return jax.tree.map(lambda array, value: array.at[number].set(value), found, one)
 
+    rows = len(valid)
     empty = jax.tree.map(lambda array: jnp.zeros((rows, *array.shape), array.dtype), nothing)
     return jax.lax.fori_loop(0, count, take, empty)
 

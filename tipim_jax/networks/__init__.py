@@ -6,5 +6,14 @@ as float32, not normalised. Inference only: no network has a training mode.
 
 from tipim_jax.networks.network import Network, PublishedThreshold
 from tipim_jax.networks.registry import DEFAULT_RECOGNISERS, get, names
+from tipim_jax.networks.window import WINDOWS, Window
 
-__all__ = ["DEFAULT_RECOGNISERS", "Network", "PublishedThreshold", "get", "names"]
+__all__ = [
+    "DEFAULT_RECOGNISERS",
+    "WINDOWS",
+    "Network",
+    "PublishedThreshold",
+    "Window",
+    "get",
+    "names",
+]

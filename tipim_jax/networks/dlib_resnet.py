@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import Affine, Conv, Linear
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 # (features, blocks, whether the first block halves the map) from the stem on: alevel4 .. alevel0.
 LEVELS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
@@ -33,7 +33,7 @@ class DlibResNet(nn.Module):
     def __call__(self, images: Float[Array, "b 150 150 3"]) -> Float[Array, "b dim"]:
         x = images.astype(self.dtype)
         x = nn.relu(_Unit(32, 7, stride=2, name="stem")(x))
-        x = max_pool(x, Windows(3, stride=2, padding=0))
+        x = max_pool(x, SlidingWindows(3, stride=2, padding=0))
         for level, (features, blocks, down) in enumerate(LEVELS):
             for block in range(blocks):
                 name = f"level{level}_{block}"

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import BatchNorm, Conv, Linear
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 # (width of the blocks, blocks) of the stages; each but the first halves the map.
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -37,7 +37,7 @@ class FaceResNet(nn.Module):
         x = nn.relu(BatchNorm(_EPSILON, name="stem_norm")(x))
         # Zeros at the edges: behind a ReLU they change no maximum, and take no gradient but 0.
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        x = max_pool(x, Windows(3, stride=2, padding=0))
+        x = max_pool(x, SlidingWindows(3, stride=2, padding=0))
         for stage, (width, blocks) in enumerate(STAGES, start=1):
             for block in range(blocks):
                 stride = 2 if stage > 1 and block == 0 else 1

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import BatchNorm, Conv, Linear
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 _EPSILON = 1e-3
 
@@ -46,7 +46,7 @@ class InceptionResNetV1(nn.Module):
         x = _Unit(32, 3, stride=2, padded=False, name="conv_1a")(x)
         x = _Unit(32, 3, padded=False, name="conv_2a")(x)
         x = _Unit(64, 3, name="conv_2b")(x)
-        x = max_pool(x, Windows(3, stride=2, padding=0))
+        x = max_pool(x, SlidingWindows(3, stride=2, padding=0))
         x = _Unit(80, 1, name="conv_3b")(x)
         x = _Unit(192, 3, padded=False, name="conv_4a")(x)
         x = _Unit(256, 3, stride=2, padded=False, name="conv_4b")(x)
@@ -114,5 +114,5 @@ class _Reduction(nn.Module):
                 seen = _Unit(features, size, name=f"branch{number}_{index}")(seen)
             name = f"branch{number}_{len(steps)}"
             outputs.append(_Unit(last_features, last_size, 2, padded=False, name=name)(seen))
-        outputs.append(max_pool(x, Windows(3, stride=2, padding=0)))
+        outputs.append(max_pool(x, SlidingWindows(3, stride=2, padding=0)))
         return jnp.concatenate(outputs, axis=-1)

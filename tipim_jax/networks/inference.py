@@ -16,11 +16,12 @@ from tipim_jax.networks.inception_resnet import InceptionResNetV1
 from tipim_jax.networks.iresnet import IResNet
 from tipim_jax.networks.lightcnn import LightCNN
 from tipim_jax.networks.mobilefacenet import MobileFaceNet
-from tipim_jax.networks.network import CROP_SIZE, Network
+from tipim_jax.networks.network import Network
 from tipim_jax.networks.nn4 import NN4Small2
-from tipim_jax.networks.preprocess import normalise, view
+from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.networks.sface import SFace
 from tipim_jax.networks.sphere import SphereNet
+from tipim_jax.networks.window import CROP_SIZE
 from tipim_jax.pieces import in_pieces, piece
 
 _ARCHITECTURES = {
@@ -62,7 +63,7 @@ def embed(
 ) -> Float[Array, "batch dim"]:
     """See `Network.embed`."""
     if images.shape[1:3] == CROP_SIZE:
-        region = network.region
+        region = network.window.region
     elif images.shape[1:3] == network.input_size:
         region = (0, 0, *network.input_size)
     else:
@@ -81,7 +82,7 @@ def embed(
 # trace Flax's modules once, which takes a second.
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _embed(network, region, dtype, variables, images):
-    seen = view(images, region, network.input_size)
+    seen = region_resized(images, region, network.input_size)
     inputs = normalise(seen, network.channel_order, network.mean, network.std)
     return module(network, dtype).apply(variables, inputs).astype(jnp.float32)
 

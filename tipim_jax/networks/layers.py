@@ -22,11 +22,11 @@ class Conv(nn.Module):
     """Dense convolution; kernel (rows, columns, in, out).
 
     Attributes:
-      features: output channels.
-      size: sides of the kernel, or (rows, columns).
-      stride: step between windows.
-      padding: zeros on each side, or (above and below, left and right).
-      bias: whether something is added to each channel.
+      features: Number of output channels.
+      size: Side of the kernel, or (rows, columns).
+      stride: Step between windows, in both directions.
+      padding: Number of zeros on each side, or (above and below, left and right).
+      bias: Whether a learnt number is added to each channel.
     """
 
     features: int
@@ -52,8 +52,8 @@ class Linear(nn.Module):
     """Matrix product over the last axis, so also a 1x1 convolution; kernel (in, out).
 
     Attributes:
-      features: outputs.
-      bias: whether something is added to each.
+      features: Number of outputs.
+      bias: Whether a learnt number is added to each.
     """
 
     features: int
@@ -78,7 +78,7 @@ class Depthwise(nn.Module):
     """One k x k kernel per channel; kernel (k, k, channels).
 
     Attributes:
-      size, stride, padding, bias: as in `Conv`.
+      size, stride, padding, bias: The same as in `Conv`.
     """
 
     size: int
@@ -104,7 +104,7 @@ class BatchNorm(nn.Module):
     """Batch normalisation with the statistics of training.
 
     Attributes:
-      epsilon: added to the variance, as in the network that the weights come from.
+      epsilon: What is added to the variance, as in the network that the weights come from.
     """
 
     epsilon: float

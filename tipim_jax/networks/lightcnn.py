@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import Conv, Linear
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 # (features, residual blocks before the next convolution, whether it is pooled) of conv1 .. conv5.
 STAGES = ((48, 1, True), (96, 2, True), (192, 3, True), (128, 4, False), (128, 0, True))
@@ -65,4 +65,4 @@ def _pool(x):
     """Maximum plus mean of 2x2 pixels."""
     batch, height, width, channels = x.shape
     pairs = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return max_pool(x, Windows(2, stride=2, padding=0)) + pairs.mean(axis=(2, 4))
+    return max_pool(x, SlidingWindows(2, stride=2, padding=0)) + pairs.mean(axis=(2, 4))

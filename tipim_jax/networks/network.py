@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tipim_jax.networks.origin import Origin
+from tipim_jax.networks.window import FIVE_POINTS, Window
 
 if TYPE_CHECKING:
     import flax.linen as nn
     from jaxtyping import Array, Float
     from numpy.typing import DTypeLike
-
-CROP_SIZE = (112, 112)
-WHOLE_CROP = (0.0, 0.0, 112.0, 112.0)
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,7 @@ class Network:
       loss: the loss that it was trained with and, where it is known, the faces.
       embedding_size: length of an embedding.
       input_size: (height, width) in pixels that the module expects.
-      region: (top, left, bottom, right), the part of the canonical crop that fills that size, in
-        the crop's pixels.
+      window: how its own software looks at a face in a photo.
       channel_order: of the module's input; "grey" is one channel, 0.299 R + 0.587 G + 0.114 B.
       mean, std: the module's input is (x - mean) / std, x in [0, 255], in `channel_order`; both
         None where each image is standardised by its own mean and standard deviation.
@@ -73,7 +70,7 @@ class Network:
     origin: str
     weights: Origin | None
     options: tuple[tuple[str, Any], ...] = ()
-    region: tuple[float, float, float, float] = WHOLE_CROP
+    window: Window = FIVE_POINTS
     non_commercial: bool = False
     threshold: float | None = None
     published_thresholds: tuple[PublishedThreshold, ...] = ()
@@ -100,8 +97,8 @@ class Network:
 
         Args:
           variables: `params` and, where the architecture has them, `batch_stats`.
-          images: RGB in [0, 255]: canonical crops, 112x112, or faces aligned the network's own way
-            and of its own size, which are not resized.
+          images: RGB in [0, 255]: canonical crops, 112x112, of which the window's region is taken,
+            or faces seen through a window, of the network's own size, which are not resized.
           dtype: what the network computes in; preprocessing is always in float32.
 
         Returns:

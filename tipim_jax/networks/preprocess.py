@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def view(
+def region_resized(
     images: Float[Array, "batch h w c"],
     region: tuple[float, float, float, float],
     size: tuple[int, int],

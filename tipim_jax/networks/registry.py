@@ -2,6 +2,7 @@
 
 from tipim_jax.networks.network import Network, PublishedThreshold
 from tipim_jax.networks.origin import Download, NpmMember, WheelMember
+from tipim_jax.networks.window import HAAR_ALT2, Box, Chips, FivePoints
 
 DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")  # that judge where nobody chooses
 
@@ -93,11 +94,10 @@ _NETWORKS = {
             loss="dlib metric loss",
             embedding_size=128,
             input_size=(150, 150),
-            # dlib aligns faces its own way (get_face_chip_details, size 150, padding 0.25): closer
-            # and lower than ArcFace's crop: here its chips of LFW lie in ours, by the median of
-            # 2,104. TAR 0.927; with dlib's own chips 0.937, with the whole crop 0.347. What the
-            # crop lacks at the bottom is black, as in a chip that reaches out of a photo.
-            region=(22.5, 6.0, 122.5, 106.0),
+            # The region is where dlib's chips of LFW lie in our crops, by the median of 2,104. What
+            # the crop lacks at the bottom is black, as in a chip that reaches out of a photo.
+            # TAR 0.927; with dlib's own chips 0.937, with the whole crop 0.347.
+            window=Chips(region=(22.5, 6.0, 122.5, 106.0)),
             channel_order="RGB",  # TAR 0.927; BGR: 0.879
             # The averages stand in the file; 256 is in dlib's input_rgb_image_sized::to_tensor.
             mean=(122.782, 117.001, 104.298),
@@ -199,6 +199,7 @@ _NETWORKS = {
             loss="Softmax, VGGFace2",
             embedding_size=512,
             input_size=(160, 160),
+            window=Box(margin=0.25),  # MTCNN, 32 of the 160 pixels (align_dataset_mtcnn.py)
             channel_order="RGB",
             **_TO_ALMOST_ONE,
             licence="MIT",
@@ -220,6 +221,7 @@ _NETWORKS = {
             loss="Softmax, CASIA-WebFace",
             embedding_size=512,
             input_size=(160, 160),
+            window=Box(),  # MTCNN without a margin, as `MTCNN()` of facenet-pytorch
             channel_order="RGB",
             **_TO_ALMOST_ONE,
             licence="MIT",
@@ -259,6 +261,8 @@ _NETWORKS = {
             loss="Softmax, MS-Celeb-1M",
             embedding_size=128,
             input_size=(160, 160),
+            # The demonstrations' margin is 10 pixels of the photo, a tenth of a box of LFW.
+            window=Box(place=HAAR_ALT2, margin=0.1),
             channel_order="RGB",
             mean=None,
             std=None,
@@ -348,7 +352,7 @@ _NETWORKS = {
             # OpenFace puts outer eyes and nose where its align_dlib.py has them, closer and lower:
             # its template's eyes and mouth on those of ours give this square. What the crop lacks
             # at the bottom is black. With the whole crop, TAR at FAR 0.01 falls from 0.66 to 0.13.
-            region=(38.2, 15.5, 120.4, 97.7),
+            window=FivePoints(region=(38.2, 15.5, 120.4, 97.7)),
             channel_order="RGB",
             mean=(0.0, 0.0, 0.0),
             std=(255.0, 255.0, 255.0),

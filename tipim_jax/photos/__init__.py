@@ -2,20 +2,12 @@
 
 from tipim_jax.photos.alignment import SIZE, TEMPLATE, crop, similarity
 from tipim_jax.photos.detection import NO_FACE, YUNET, Face, FaceDetector, central_face
-from tipim_jax.photos.files import (
-    SUFFIXES,
-    Photo,
-    PhotoError,
-    PhotoFile,
-    decode_photo,
-    find_photos,
-    output_paths,
-    read_photo,
-    write_photo,
-    write_whole,
-)
+from tipim_jax.photos.files import PhotoFile, find_photos, output_paths
 from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
+from tipim_jax.photos.reading import SUFFIXES, Photo, PhotoError, decode_photo, read_photo
 from tipim_jax.photos.region import REGION, Region, add_masks, region
+from tipim_jax.photos.windows import look, window_matrix
+from tipim_jax.photos.writing import encode_photo, write_photo, write_whole
 
 __all__ = [
     "AS_SAVED",
@@ -37,11 +29,14 @@ __all__ = [
     "central_face",
     "crop",
     "decode_photo",
+    "encode_photo",
     "find_photos",
+    "look",
     "output_paths",
     "read_photo",
     "region",
     "similarity",
+    "window_matrix",
     "write_photo",
     "write_whole",
 ]

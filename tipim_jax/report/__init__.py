@@ -1,44 +1,43 @@
 """What a run measured, as a data structure, as JSON and as one self-contained HTML page."""
 
-from tipim_jax.report.document import document
-from tipim_jax.report.html import report
-from tipim_jax.report.markup import element
-from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture
+from tipim_jax.report.measurement import Measurement
+from tipim_jax.report.page import MOST_PHOTOS, render, report
+from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture, png_picture
 from tipim_jax.report.results import (
     Face,
-    Gallery,
+    GalleryResult,
     NotProtected,
     Photo,
     Quality,
     Rates,
-    Recogniser,
+    RecogniserResult,
     Results,
     Scores,
     Standing,
-    Targets,
+    TargetResult,
     finite_or_none,
-    rates,
 )
 
 __all__ = [
+    "MOST_PHOTOS",
     "Face",
     "FacePictures",
-    "Gallery",
+    "GalleryResult",
+    "Measurement",
     "NotProtected",
     "Photo",
     "Picture",
     "Quality",
     "Rates",
-    "Recogniser",
+    "RecogniserResult",
     "Results",
     "Scores",
     "Standing",
-    "Targets",
-    "document",
-    "element",
+    "TargetResult",
     "face_pictures",
     "finite_or_none",
     "picture",
-    "rates",
+    "png_picture",
+    "render",
     "report",
 ]

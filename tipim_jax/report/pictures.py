@@ -7,6 +7,7 @@ Pictures are made photo by photo, while the pixels are at hand; only the small o
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
@@ -39,7 +40,14 @@ def picture(image: UInt8[np.ndarray, "height width 3"]) -> Picture:
     buffer = io.BytesIO()
     small = _scaled_down(Image.fromarray(_checked(image)), Image.Resampling.LANCZOS)
     small.save(buffer, "JPEG", quality=90, subsampling=0)
-    return _embedded(buffer, "image/jpeg", small)
+    return _embedded(buffer.getvalue(), "image/jpeg", small)
+
+
+def png_picture(path: Path) -> Picture:
+    """A PNG file as it is."""
+    content = path.read_bytes()
+    with Image.open(io.BytesIO(content)) as image:
+        return _embedded(content, "image/png", image)
 
 
 def face_pictures(
@@ -68,7 +76,7 @@ def _mask_picture(before, after) -> Picture:
     buffer = io.BytesIO()
     small = _scaled_down(Image.fromarray(visible), Image.Resampling.BOX)
     small.save(buffer, "PNG", optimize=True)
-    return _embedded(buffer, "image/png", small)
+    return _embedded(buffer.getvalue(), "image/png", small)
 
 
 def _around(box, height: int, width: int) -> tuple[slice, slice]:
@@ -98,6 +106,6 @@ def _checked(image):
     return np.ascontiguousarray(image)
 
 
-def _embedded(buffer: io.BytesIO, media_type: str, image: Image.Image) -> Picture:
-    text = base64.b64encode(buffer.getvalue()).decode("ascii")
+def _embedded(content: bytes, media_type: str, image: Image.Image) -> Picture:
+    text = base64.b64encode(content).decode("ascii")
     return Picture(f"data:{media_type};base64,{text}", *image.size)

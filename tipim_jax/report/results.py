@@ -1,18 +1,18 @@
 """The results of a run: what results.json holds, field for field.
 
-Cosines are in [-1, 1], rates are fractions in [0, 1], PSNR is in dB, boxes and differences are in
-pixels, durations in seconds. None (JSON null) is "could not be measured", never zero.
+Cosines are in [-1, 1]. Rates are shares in [0, 1], each with the bounds of its 95 % interval, which
+is Wilson's. PSNR is in dB, boxes and differences are in pixels, durations in seconds. None (JSON
+null) is "could not be measured", never zero.
 """
 
 import dataclasses
-import json
 import math
-import types
-import typing
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-SCHEMA = 1
+from tipim_jax.identification import Estimate, Recognition, Standings
+from tipim_jax.report.typed_json import from_data, parsed, to_json
+
+SCHEMA = 2
 
 Setting = str | int | float | bool | None | tuple[str, ...]
 
@@ -31,6 +31,21 @@ class Standing:
     own_rank: int | None
     target_cosine: float | None
     target_rank: int | None
+
+    @classmethod
+    def each(cls, found: Standings) -> "list[Standing | None]":
+        """One for each probe; None for those that are lost."""
+        return [
+            None
+            if math.inf in (own_rank, target_rank)
+            else cls(
+                finite_or_none(own_cosine),
+                None if math.isnan(own_rank) else int(own_rank),
+                finite_or_none(target_cosine),
+                None if math.isnan(target_rank) else int(target_rank),
+            )
+            for own_cosine, own_rank, target_cosine, target_rank in zip(*found, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -83,31 +98,50 @@ class NotProtected:
 
 @dataclass(frozen=True)
 class Rates:
-    """Fractions of the faces that could be measured; None if there were none.
+    """Shares of the faces that could be measured, with 95 % intervals; None if there were none.
 
     Attributes:
-      recognised: cosine to the own gallery photos greater than the recogniser's threshold.
+      recognised: cosine to an own gallery photo at the recogniser's threshold or above.
       rank1_ut, rank5_ut: none of the nearest 1, 5 gallery photos is of the same person.
       rank1_t, rank5_t: at least one of the nearest 1, 5 is of a target identity.
     """
 
-    recognised: float | None
-    rank1_ut: float | None
-    rank5_ut: float | None
-    rank1_t: float | None
-    rank5_t: float | None
+    recognised: Estimate | None
+    rank1_ut: Estimate | None
+    rank5_ut: Estimate | None
+    rank1_t: Estimate | None
+    rank5_t: Estimate | None
+
+    @classmethod
+    def of(cls, recognition: Recognition) -> "Rates":
+        """Those of its figures that are meant here."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(*(recognition.figures[name] for name in names))
 
 
 @dataclass(frozen=True)
-class Recogniser:
-    """A recogniser that the photos were shown to; held out: the masks were made without it."""
+class RecogniserResult:
+    """What a recogniser makes of the photos.
+
+    Attributes:
+      held_out: the masks were made without it.
+      threshold: cosine from which it takes two faces for one person.
+      false_match_rate: share of the pairs of different people among all the faces at hand whose
+        cosine reaches the threshold: what chance gives. None if there are no such pairs.
+      clean, protected: rates of the photos before and after.
+    """
 
     name: str
     architecture: str
     held_out: bool
     threshold: float
+    false_match_rate: float | None
     clean: Rates
     protected: Rates
+
+    def recognises(self, cosine: float | None) -> bool:
+        """Whether it takes two faces of this cosine for one person; None is no second face."""
+        return cosine is not None and cosine >= self.threshold
 
 
 @dataclass(frozen=True)
@@ -121,13 +155,13 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Targets:
+class TargetResult:
     origin: str
     identities: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Gallery:
+class GalleryResult:
     origin: str
     images: int
     identities: int
@@ -137,133 +171,41 @@ class Gallery:
 class Results:
     """All that a run measured, and with what."""
 
+    schema: int = field(default=SCHEMA, kw_only=True)
     created: str  # ISO 8601 with the offset from UTC
     command: str
     device: str
     versions: dict[str, str]
     settings: dict[str, Setting]
     surrogates: tuple[str, ...]
-    targets: Targets
-    gallery: Gallery
-    recognisers: tuple[Recogniser, ...]
+    targets: TargetResult
+    gallery: GalleryResult
+    recognisers: tuple[RecogniserResult, ...]
     quality: Quality
     seconds: dict[str, float]
     photos: tuple[Photo, ...]
     not_protected: tuple[NotProtected, ...]
-    schema: int = field(default=SCHEMA, kw_only=True)
 
     def to_json(self) -> str:
         """As JSON text. ValueError names the field that holds what JSON or the schema cannot."""
-        data = {"schema": self.schema} | dataclasses.asdict(self)
-        _read(Results, data, "results")
-        return json.dumps(data, indent=1, allow_nan=False) + "\n"
+        return to_json(self, "results")
 
     @staticmethod
     def from_json(text: str) -> "Results":
         """What `to_json` wrote. ValueError names the field that is missing, unknown or wrong."""
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"results: no JSON ({error}); make the results again") from error
+        data = parsed(text, "results")
         found = data.get("schema") if isinstance(data, dict) else None
         if found != SCHEMA:
             raise ValueError(
                 f"results.schema: found {found!r}, expected {SCHEMA}; make the results again with "
                 "this version of tipim_jax"
             )
-        return _read(Results, data, "results")
+        return from_data(Results, data, "results")
 
     def faces(self) -> list[Face]:
         return [face for photo in self.photos for face in photo.faces]
 
 
-def rates(scores: Sequence[Scores], threshold: float) -> tuple[Rates, Rates]:
-    """The rates of one recogniser over all faces: of the clean and of the protected photos.
-
-    Both are fractions of the same faces, those that the gallery knows: of the same person for
-    `recognised` and Rank-N-UT, of a target for Rank-N-T. A face that was not found again counts as
-    not recognised, neither as itself nor as a target.
-    """
-    nobody = Standing(None, None, None, None)
-    own = [score for score in scores if score.clean.own_rank is not None]
-    targeted = [score for score in scores if score.clean.target_rank is not None]
-
-    def of(own: list[Standing], targeted: list[Standing]) -> Rates:
-        return Rates(
-            recognised=_fraction(
-                s.own_cosine is not None and s.own_cosine > threshold for s in own
-            ),
-            rank1_ut=_fraction(s.own_rank is None or s.own_rank > 1 for s in own),
-            rank5_ut=_fraction(s.own_rank is None or s.own_rank > 5 for s in own),
-            rank1_t=_fraction(s.target_rank is not None and s.target_rank <= 1 for s in targeted),
-            rank5_t=_fraction(s.target_rank is not None and s.target_rank <= 5 for s in targeted),
-        )
-
-    return (
-        of([score.clean for score in own], [score.clean for score in targeted]),
-        of(
-            [score.protected or nobody for score in own],
-            [score.protected or nobody for score in targeted],
-        ),
-    )
-
-
 def finite_or_none(value: float) -> float | None:
     """A Python float, or None for an infinity or NaN, which JSON does not know."""
     return float(value) if math.isfinite(value) else None
-
-
-def _fraction(outcomes: Iterable[bool]) -> float | None:
-    outcomes = list(outcomes)
-    return sum(outcomes) / len(outcomes) if outcomes else None
-
-
-def _read(expected, value, where: str):
-    """`value`, as plain data, as the type `expected`; ValueError says `where` it is not that."""
-    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
-    if origin in (typing.Union, types.UnionType):
-        for option in arguments:
-            if _plainly(option, value):
-                return _read(option, value, where)
-    elif _plainly(expected, value):
-        if dataclasses.is_dataclass(expected):
-            return _read_fields(expected, value, where)
-        if origin is dict:
-            key_kind, item_kind = arguments
-            return {
-                _read(key_kind, key, where): _read(item_kind, item, f"{where}[{key!r}]")
-                for key, item in value.items()
-            }
-        if origin is tuple:
-            kinds = [arguments[0]] * len(value) if arguments[-1] is ... else list(arguments)
-            if len(kinds) != len(value):
-                raise ValueError(f"{where}: found {len(value)} values, expected {len(kinds)}")
-            pairs = zip(kinds, value, strict=True)
-            return tuple(_read(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
-        return float(value) if expected is float else value
-    name = getattr(expected, "__name__", None) or str(expected)
-    raise ValueError(f"{where}: found {value!r} ({type(value).__name__}), expected {name}")
-
-
-def _read_fields(kind, value: dict, where: str):
-    hints = typing.get_type_hints(kind)
-    missing, unknown = sorted(hints.keys() - value.keys()), sorted(value.keys() - hints.keys())
-    if missing or unknown:
-        raise ValueError(f"{where}: fields missing: {missing}, fields unknown: {unknown}")
-    return kind(
-        **{name: _read(hint, value[name], f"{where}.{name}") for name, hint in hints.items()}
-    )
-
-
-def _plainly(expected, value) -> bool:
-    """Whether `value` is of the kind that `expected` is written as in JSON."""
-    if expected is float:
-        return type(value) in (int, float) and math.isfinite(value)
-    if expected is type(None):
-        return value is None
-    if dataclasses.is_dataclass(expected):
-        return isinstance(value, dict)
-    origin = typing.get_origin(expected)
-    if origin is tuple:
-        return isinstance(value, list | tuple)
-    return type(value) is (origin or expected)

@@ -1,21 +1,22 @@
-"""Rows as tables: text for people, CSV for programs, LaTeX for papers."""
+"""Measurements as tables: text for people, CSV for programs, LaTeX for papers."""
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from tipim_jax.identification.judge import FIGURES
-from tipim_jax.identification.row import Figure, Row
+from tipim_jax.identification import FIGURES, WITH_THRESHOLD, Estimate
+from tipim_jax.report.measurement import Measurement
 
-# What a row may say of its cell and of the search, in the order of the columns.
+# What a measurement may say of its cell and of the search, in the order of the columns.
 ABOUT = (
-    *("surrogates", "method", "gamma", "epsilon", "iterations", "seed"),
-    *("distractor_photos", "drawn_distractors", "search"),
+    *("surrogates", "method", "gamma", "epsilon", "iterations", "seed", "masks"),
+    *("distractor_photos", "drawn_distractors"),
 )
-# The pairs of figures that the paper prints as `a/b`, table by table.
-PAIRS = {
+# The figures of each table, which the paper prints as `a/b`.
+_TABLES = {
     "Rank-1-T / Rank-5-T": ("rank1_t", "rank5_t"),
     "Rank-1-UT / Rank-5-UT": ("rank1_ut", "rank5_ut"),
+    "Recognised at the recogniser's own threshold": ("recognised",),
     "PSR at FAR 0.01 / 0.001": ("success_far_0.01", "success_far_0.001"),
 }
 # Title, header, lines.
@@ -24,21 +25,23 @@ _QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD", "difference": "gre
 _LATEX = {"γ": r"$\gamma$", "ε": r"$\epsilon$", "–": "--", "−": "$-$", "→": r"$\to$"}
 
 
-def text_tables(rows: Sequence[Row]) -> str:
+def text_tables(rows: Sequence[Measurement]) -> str:
     """All tables, one below the other, in plain text."""
     return as_text(_tables(rows)) + footnote(rows)
 
 
-def latex_tables(rows: Sequence[Row]) -> str:
+def latex_tables(rows: Sequence[Measurement]) -> str:
     """The same tables with booktabs' rules."""
     return as_latex(_tables(rows))
 
 
-def footnote(rows: Sequence[Row]) -> str:
-    """What brackets mean, and how many faces there are."""
+def footnote(rows: Sequence[Measurement]) -> str:
+    """What brackets and false match rates mean, and how many faces there are."""
     return (
         "White box in brackets: the masks were made against this recogniser. "
         f"{rows[0].probes if rows else 0} probes.\n"
+        "False match rate: what chance gives, the share of the pairs of different people among "
+        "these faces, unprotected, that reach the threshold.\n"
     )
 
 
@@ -72,49 +75,65 @@ def as_latex(tables: Iterable[Table]) -> str:
     return "% needs \\usepackage{booktabs}\n" + "\n".join(parts)
 
 
-def csv_table(rows: Sequence[Row], about: Sequence[str] = ABOUT) -> str:
-    """One line for each row and recogniser: every figure with the bounds of its interval.
+def csv_table(rows: Sequence[Measurement], about: Sequence[str] = ABOUT) -> str:
+    """One line for each measurement and recogniser: every figure with the bounds of its interval.
+
+    Beside those that depend on a threshold stand that and its false match rate.
 
     Args:
       rows: the results.
-      about: what of `Row.about` has a column.
+      about: what of `Measurement.about` has a column.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    names = [*FIGURES, *_QUALITY]
-    bounds = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    writer.writerow([*about, "probes", "recogniser", "held_out", *bounds])
+    header = [*about, "probes", "recogniser", "held_out"]
+    for name in (*FIGURES, *_QUALITY):
+        header += [name, f"{name}_low", f"{name}_high"]
+        if name in WITH_THRESHOLD:
+            header += [f"{name}_threshold", f"{name}_false_match_rate"]
+    writer.writerow(header)
     for row in rows:
-        for recogniser, seen in row.recognisers.items():
-            figures = {**seen.figures, **row.quality}
-            values = [v for name in names for v in figures.get(name, (None,) * 3)]
-            held_out = "" if is_clean(row) else int(seen.held_out)
-            writer.writerow([*_about(row, about), row.probes, recogniser, held_out, *values])
+        for recogniser, recognition in row.recognisers.items():
+            values = [row.probes, recogniser, "" if is_clean(row) else int(recognition.held_out)]
+            figures = {**recognition.figures, **row.quality}
+            for name in (*FIGURES, *_QUALITY):
+                figure, threshold = figures.get(name), recognition.thresholds.get(name)
+                values += [figure.value, figure.low, figure.high] if figure else [None] * 3
+                if name in WITH_THRESHOLD:
+                    values += (
+                        [threshold.cosine, threshold.false_match_rate] if threshold else [None] * 2
+                    )
+            writer.writerow([*_about(row, about), *values])
     return stream.getvalue()
 
 
-def is_clean(row: Row) -> bool:
-    """Whether it is about faces as they were."""
+def is_clean(row: Measurement) -> bool:
+    """Whether a measurement is of faces as they were."""
     return "surrogates" not in row.about
 
 
-def label(row: Row) -> str:
-    """A row's cell in few words."""
+def label(row: Measurement) -> str:
+    """What was measured in few words."""
     if is_clean(row):
         return "unprotected"
     return f"{'+'.join(row.about['surrogates'])}, {row.about['method']}"
 
 
-def shares(row: Row, recogniser: str, names: Sequence[str]) -> str:
+def shares(row: Measurement, recogniser: str, names: Sequence[str]) -> str:
     """Some figures of one recogniser as `a/b`, in brackets where it is a white box."""
-    seen = row.recognisers.get(recogniser)
-    if seen is None:
+    recognition = row.recognisers.get(recogniser)
+    if recognition is None:
         return "–"
-    together = "/".join(_short(seen.figures[name]) for name in names)
-    return together if seen.held_out or is_clean(row) else f"[{together}]"
+    together = "/".join(_short(recognition.figures.get(name)) for name in names)
+    return together if recognition.held_out or is_clean(row) else f"[{together}]"
 
 
-def _tables(rows: Sequence[Row]) -> Iterable[Table]:
+def chance(rate: float | None) -> str:
+    """A false match rate, with two digits that count."""
+    return "–" if rate is None else f"{rate:.2g}"
+
+
+def _tables(rows: Sequence[Measurement]) -> Iterable[Table]:
     """Columns in which all rows agree go into the title."""
     protected = [row for row in rows if not is_clean(row)]
     known = [name for name in ABOUT if all(name in row.about for row in protected)]
@@ -123,14 +142,19 @@ def _tables(rows: Sequence[Row]) -> Iterable[Table]:
     fixed = [name for name in known if name not in varied]
     same = ", ".join(f"{name} {_cell(protected[0].about[name])}" for name in fixed if protected)
     recognisers = list(dict.fromkeys(name for row in rows for name in row.recognisers))
-    for title, pair in PAIRS.items():
+    for title, names in _TABLES.items():
         lines = [
             [
                 *_described(row, varied),
-                *(shares(row, recogniser, pair) for recogniser in recognisers),
+                *(shares(row, recogniser, names) for recogniser in recognisers),
             ]
             for row in rows
         ]
+        if names[0] in WITH_THRESHOLD:
+            first = ["false match rate", *[""] * (len(varied) - 1)]
+            lines.insert(
+                0, first + [_chances(rows, recogniser, names) for recogniser in recognisers]
+            )
         yield f"{title} ({same})", [*varied, *recognisers], lines
     lines = [
         [*_described(row, varied), *(_short(row.quality.get(name)) for name in _QUALITY)]
@@ -139,13 +163,23 @@ def _tables(rows: Sequence[Row]) -> Iterable[Table]:
     yield f"Quality of the saved crops ({same})", [*varied, *_QUALITY.values()], lines
 
 
-def _described(row: Row, names: Sequence[str]) -> list[str]:
+def _chances(rows: Sequence[Measurement], recogniser: str, names: Sequence[str]) -> str:
+    """The false match rates of one recogniser's thresholds: those of all rows are the same."""
+    for row in rows:
+        if recogniser in row.recognisers:
+            thresholds = row.recognisers[recogniser].thresholds
+            known = [thresholds[name].false_match_rate for name in names if name in thresholds]
+            return "/".join(map(chance, known)) or "–"
+    return "–"
+
+
+def _described(row: Measurement, names: Sequence[str]) -> list[str]:
     if is_clean(row):
         return ["unprotected", *[""] * (len(names) - 1)][: len(names)]
     return [_cell(row.about[name]) for name in names]
 
 
-def _about(row: Row, names: Sequence[str]) -> list[str]:
+def _about(row: Measurement, names: Sequence[str]) -> list[str]:
     return [_cell(row.about.get(name, "")) for name in names]
 
 
@@ -155,10 +189,10 @@ def _cell(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _short(value: Figure | None) -> str:
-    if value is None or value[0] is None:
+def _short(value: Estimate | None) -> str:
+    if value is None:
         return "–"
-    return f"{value[0]:.4g}" if abs(value[0]) > 1 else f"{value[0]:.2f}"
+    return f"{value.value:.4g}" if abs(value.value) > 1 else f"{value.value:.2f}"
 
 
 def _latex(text: str) -> str:

@@ -3,20 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from tipim_jax.report.results import Face, Recogniser, Results
-
-LIMITS = (
-    "The mask works against software that compares faces, and not against all of it. People "
-    "recognise the person as before: it hides nothing from human eyes. A recogniser that differs "
-    "much from those it was made against, or one that was trained on masked photos, may still "
-    "recognise the face; the figures of held-out recognisers show how far that goes for the few "
-    "tried here and say little about others. Strong compression, scaling down, filters and "
-    "retouching weaken the mask, and so may the site that the photo is sent to; denoisers built "
-    "for the purpose can take it off again. Other photos of the same person that are already "
-    "online stay as recognisable as they are, and so do faces that were not found in a photo, and "
-    "clues beside the face: clothes, places, names, metadata. It lowers the odds of being found; "
-    "it guarantees nothing."
-)
+from tipim_jax.identification import Estimate
+from tipim_jax.report.results import Face, RecogniserResult, Results, Setting
 
 _ONE_FACE = {  # by whether it was recognised before, and is now
     (True, False): "no longer recognises it",
@@ -55,18 +43,40 @@ def headline(results: Results) -> str:
     return f"{start}{listed(clauses)}."
 
 
-def recognition(faces: Sequence[Face], recogniser: Recogniser) -> tuple[int, int, int]:
+def recognition(faces: Sequence[Face], recogniser: RecogniserResult) -> tuple[int, int, int]:
     """How many faces a recogniser knows before, how many after, and of how many it could."""
     scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]
     scores = [s for s in scores if s.clean.own_cosine is not None]
-    before = sum(s.clean.own_cosine > recogniser.threshold for s in scores)
-    after = sum(
-        s.protected is not None
-        and s.protected.own_cosine is not None
-        and s.protected.own_cosine > recogniser.threshold
-        for s in scores
-    )
+    before = sum(recogniser.recognises(s.clean.own_cosine) for s in scores)
+    after = sum(recogniser.recognises(s.protected.own_cosine) for s in scores if s.protected)
     return before, after, len(scores)
+
+
+def chart_caption(
+    before: int, after: int, of: int, drawable: int, medians: Sequence[float], most: int
+) -> str:
+    """What stands below a chart.
+
+    Args:
+      before, after: faces recognised.
+      of: faces of people in the gallery.
+      drawable: those of them that were found again.
+      medians: of their cosines before and after.
+      most: faces that a chart shows.
+    """
+    if not of:
+        return "Not measured: the gallery holds no photo of these people."
+    if not drawable:
+        return "No face was found in the saved photos any more."
+    caption = (
+        f"Recognised: {before:,} of {of:,} before, {after:,} of {of:,} after. "
+        f"Median {decimal(medians[0], 3)} before, {decimal(medians[1], 3)} after."
+    )
+    if drawable < of:
+        caption += f" Not drawn: {counted(of - drawable, 'face')} not found in the saved photo."
+    if drawable > most:
+        caption += f" Drawn: {most} of the {drawable:,} faces."
+    return caption
 
 
 def counted(count: int, thing: str) -> str:
@@ -83,14 +93,32 @@ def decimal(value: float | None, places: int, unit: str = "") -> str:
     """With a true minus sign; never minus zero; a dash for what was not measured."""
     if value is None:
         return "–"
-    text = f"{value:.{places}f}"
-    return (text.lstrip("-") if float(text) == 0 else text.replace("-", "\u2212")) + unit
+    text = f"{value:,.{places}f}"
+    return (text.lstrip("-") if round(value, places) == 0 else text.replace("-", "\u2212")) + unit
 
 
-def percentage(fraction: float | None, of: int) -> str:
+def percentage(rate: Estimate | None, of: int) -> str:
     """With as many decimals as `of` cases can tell apart: none up to 100 cases, one up to 1,000."""
     places = max(0, math.ceil(math.log10(of)) - 2) if of else 0
-    return "–" if fraction is None else f"{100 * fraction:.{places}f}\u202f%"
+    return "–" if rate is None else f"{100 * rate.value:.{places}f}\u202f%"
+
+
+def interval(rate: Estimate | None) -> str:
+    """The bounds of a share in percent."""
+    return "" if rate is None else f"{100 * rate.low:.0f} – {100 * rate.high:.0f}"
+
+
+def chance(rate: float | None) -> str:
+    """A false match rate, with two digits that count."""
+    return "–" if rate is None else f"{100 * rate:.2g}\u202f%"
+
+
+def setting(value: Setting) -> str:
+    if isinstance(value, tuple):
+        return listed(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def duration(seconds: float) -> str:

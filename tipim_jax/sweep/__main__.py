@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
 from tipim_jax.runtime import configure
 from tipim_jax.sweep.settings import Overrides, read_sweep
 
@@ -51,10 +51,10 @@ class Command:
         over.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn with the mean and
         the covariance of the real ones.
-      approximate_search: Let the search miss some of the nearest: 95 % or more are found, and what
-        is equally near has no order. It is made for TPUs and gains nothing elsewhere.
       iterations: Of every cell.
       batch_size: How many faces are protected together.
+      crops: Attack aligned crops as crops, as the published protocols have it, and not whole
+        photos.
       coordinator: Address of the first of several processes that share the work.
       num_processes: How many there are.
       process_id: Which one this is, from 0.
@@ -68,9 +68,9 @@ class Command:
     distractors: Annotated[int | None, _unset("as in the file", "N")] = None
     distractor_photos: Annotated[Path | None, _unset("none", "PLACE")] = None
     drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
-    approximate_search: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
+    crops: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None
     process_id: Annotated[int | None, _unset("0", "N")] = None
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> int:
     try:
         return _sweep(_parse(arguments), errors)
     except (SettingsError, OSError) as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
     except KeyboardInterrupt:
         errors.print("stopped: what is done stays; the same command goes on from there")
@@ -98,36 +98,36 @@ def _parse(arguments: list[str]) -> Command:
 
 def _sweep(command: Command, errors: Console) -> int:
     began = time.perf_counter()
-    overrides = Overrides(
-        **{field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
-    )
+    given = {field.name: getattr(command, field.name) for field in dataclasses.fields(Overrides)}
+    overrides = Overrides(**given | {"crops": command.crops or None})
     sweep = read_sweep(command.config, overrides)
     output = command.output or Path("out") / command.config.stem
 
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
-    from tipim_jax.engine.share import join
+    from tipim_jax.engine.processes import join
     from tipim_jax.progress import Bars
-    from tipim_jax.sweep.data import load_trial
+    from tipim_jax.sweep.data import load_experiment
     from tipim_jax.sweep.outcome import write_outcome
     from tipim_jax.sweep.run import run
 
     try:
         configure()
-        share = join(command.coordinator, command.num_processes, command.process_id)
+        process = join(command.coordinator, command.num_processes, command.process_id)
         output.mkdir(parents=True, exist_ok=True)
         with Bars(errors) as bars:
-            trial = load_trial(
+            experiment = load_experiment(
                 sweep, command.lfw, command.roles, command.distractor_photos, output, bars
             )
-            trial = dataclasses.replace(trial, approximate=command.approximate_search)
-            found = run(sweep, trial, output, bars)
+            way, found = run(sweep, experiment, output, bars)
     except weights_convert.ConversionError as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False)
+        errors.error(error)
         return 1
-    if share.index == 0:
-        print(write_outcome(sweep, trial, found, output, time.perf_counter() - began))
-        print(output / "index.html")
+    if process.index == 0:
+        console = Console()
+        seconds = time.perf_counter() - began
+        console.print(write_outcome(sweep, experiment, way, found, output, seconds))
+        console.print(str(output / "index.html"))
     return 0
 
 

@@ -1,17 +1,28 @@
 """From a sweep's protocol to its faces."""
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from tipim_jax.configuration import SettingsError
-from tipim_jax.datasets import AlignedFaces, FaceSet, Protocol, Roles, paper, people, reproduction
+from tipim_jax.console import Console
+from tipim_jax.datasets import (
+    AlignedFaces,
+    FaceSet,
+    Protocol,
+    Roles,
+    face_key,
+    paper,
+    people,
+    reproduction,
+)
 from tipim_jax.datasets.distractor_photos import load_strangers
 from tipim_jax.datasets.lfw import LfwError, LfwPhoto
-from tipim_jax.identification import Faces, Trial
+from tipim_jax.identification import CropFaces, Experiment, PhotoFaces
+from tipim_jax.photos import Face
 from tipim_jax.progress import Bars
 from tipim_jax.runtime import cores
 from tipim_jax.sweep.settings import Sweep
@@ -19,14 +30,14 @@ from tipim_jax.sweep.settings import Sweep
 _BATCH = 256
 
 
-def load_trial(
+def load_experiment(
     sweep: Sweep,
     lfw: Path | None,
     roles: Path | None,
     distractor_photos: Path | None,
     output: Path,
     bars: Bars,
-) -> Trial:
+) -> Experiment:
     """The faces of a sweep; writes who is what to `protocol.json`.
 
     Args:
@@ -48,16 +59,16 @@ def load_trial(
         protocol.write(output / "protocol.json")
         workers = max(1, cores() - 1) if lfw else 0
         parts = [
-            _aligned(faces, getattr(protocol, part), part, workers, bars)
+            _located(faces, getattr(protocol, part), part, workers, sweep.crops, bars)
             for part in ("probes", "targets", "gallery")
         ]
     except (LfwError, ValueError) as error:
         raise SettingsError(str(error)) from None
     strangers = None
     if distractor_photos is not None:
-        known = itertools.chain.from_iterable(part.crops for part in parts)
+        known = (face_key(face.crop) for face in itertools.chain.from_iterable(parts))
         strangers = load_strangers(distractor_photos, known, bars)
-    return Trial(*parts, drawn=sweep.drawn_distractors, strangers=strangers)
+    return Experiment(*parts, drawn=sweep.drawn_distractors, strangers=strangers)
 
 
 def _protocol(sweep: Sweep, faces: FaceSet, roles: Path | None) -> Protocol:
@@ -74,9 +85,15 @@ def _protocol(sweep: Sweep, faces: FaceSet, roles: Path | None) -> Protocol:
     return draw(faces, sweep.protocol_seed, Roles.read(roles) if roles else None, **numbers)
 
 
-def _aligned(
-    faces: FaceSet, photos: Sequence[LfwPhoto], part: str, workers: int, bars: Bars
-) -> Faces:
+def _located(
+    faces: FaceSet,
+    photos: Sequence[LfwPhoto],
+    part: str,
+    workers: int,
+    crops: bool,
+    bars: Bars,
+) -> PhotoFaces | CropFaces:
+    """The face nearest the centre of each photo: in the photo, or as a crop."""
     batches = AlignedFaces(
         faces,
         photos,
@@ -86,12 +103,21 @@ def _aligned(
     )
     found = list(batches)
     for photo, reason in batches.left_out.items():
-        Console(stderr=True).print(f"left out of the {part}: {photo}: {reason}", markup=False)
-    names = [photo for batch in found for photo in batch.photos]
-    if not names:
+        Console(stderr=True).print(f"left out of the {part}: {photo}: {reason}")
+    named = [photo for batch in found for photo in batch.photos]
+    if not named:
         raise SettingsError(f"{faces.origin}: no face was found in any of the {part}")
-    return Faces(
-        tuple(str(photo) for photo in names),
-        tuple(photo.person for photo in names),
-        np.concatenate([batch.crops for batch in found]),
+    names, people = tuple(map(str, named)), tuple(photo.person for photo in named)
+    if crops:
+        return CropFaces(names, people, np.concatenate([batch.crops for batch in found]))
+    return PhotoFaces(
+        names=names,
+        people=people,
+        faces=tuple(
+            Face(box, landmarks, score=1.0)
+            for batch in found
+            for box, landmarks in zip(batch.boxes, batch.landmarks, strict=True)
+        ),
+        contents=tuple(hashlib.sha256(faces.read(photo)).hexdigest() for photo in named),
+        read=lambda number: faces.read(named[number]),
     )

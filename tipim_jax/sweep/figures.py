@@ -1,11 +1,15 @@
 """Figures of a sweep, drawn with matplotlib: each as PNG and SVG."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
-from tipim_jax.identification import FIGURES, Row
+from tipim_jax.identification import FIGURES, Estimate
+from tipim_jax.report import Measurement
 from tipim_jax.report.drawing import heat_map, pyplot, save
 from tipim_jax.report.tables import is_clean, label, shares
 
@@ -13,55 +17,69 @@ _CURVES = ("rank1_t", "rank5_t", "rank1_ut", "rank5_ut")
 _QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD"}
 
 
-def draw(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """Writes every figure that the rows give, and returns the PNGs in order.
+def draw(rows: Sequence[Measurement], folder: Path) -> dict[Path, str]:
+    """Writes every figure that the rows give; returns the PNGs in order, each with what it shows.
 
     For each surrogate and method that was run at several γ: Rank-N-T and Rank-N-UT by each
     recogniser, and the quality, against γ. For every γ, a matrix of surrogates and recognisers.
     And the CMC curves at the smallest γ, beside those of unprotected faces.
     """
-    return [save(make(), folder, name) for name, make in _figures(rows)]
+    figures = enumerate(_figures(rows), start=1)
+    return {
+        save(make(), folder, f"{number:02d}-{name}"): shows
+        for number, (name, shows, make) in figures
+    }
 
 
-def _figures(rows: Sequence[Row]) -> Iterator[tuple[str, Callable]]:
+def _figures(rows: Sequence[Measurement]) -> Iterator[tuple[str, str, Callable]]:
+    """The name of each figure, what it shows, and what draws it."""
     protected = [row for row in rows if not is_clean(row)]
     gammas = sorted({row.about["gamma"] for row in protected})
-    number = 0
     for gamma in gammas:
         chosen = [row for row in protected if row.about["gamma"] == gamma]
         if len(chosen) > 1:
             for names in (("rank1_t", "rank5_t"), ("rank1_ut", "rank5_ut")):
-                number += 1
-                yield f"{number:02d}-matrix", lambda c=chosen, n=names, g=gamma: _matrix(c, n, g)
+                shows = f"{_titles(names)} of every cell by every recogniser, γ = {gamma:g}"
+                yield "matrix", shows, partial(_matrix, chosen, names, gamma)
     for curve in _curves(protected):
-        for draw_curve in (_against_gamma, _quality_against_gamma):
-            number += 1
-            yield f"{number:02d}-gamma", lambda d=draw_curve, c=curve: d(c)
+        of = label(curve[0])
+        yield "gamma", f"Rank-N-T and Rank-N-UT against γ: {of}", partial(_against_gamma, curve)
+        shows = f"{', '.join(_QUALITY.values())} against γ: {of}"
+        yield "gamma", shows, partial(_quality_against_gamma, curve)
     if gammas:
         chosen = [row for row in rows if is_clean(row) or row.about["gamma"] == gammas[0]]
-        yield f"{number + 1:02d}-cmc", lambda: _cmc(chosen)
+        shows = f"Share of probes whose identity is among the N nearest, γ = {gammas[0]:g}"
+        yield "cmc", shows, partial(_cmc, chosen)
 
 
-def _curves(rows: Sequence[Row]) -> list[list[Row]]:
+def _titles(names: Sequence[str]) -> str:
+    return " / ".join(FIGURES[name] for name in names)
+
+
+def _curves(rows: Sequence[Measurement]) -> list[list[Measurement]]:
     """Rows that differ in γ alone, in its order."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[Measurement]] = {}
     for row in rows:
-        rest = {name: v for name, v in row.about.items() if name not in ("gamma", "crops")}
+        rest = {
+            name: v
+            for name, v in row.about.items()
+            if name not in ("gamma", "folder", "no_face_found")
+        }
         rest["settings"] = {k: v for k, v in rest["settings"].items() if k != "gamma"}
         groups.setdefault(str(rest), []).append(row)
     curves = [sorted(group, key=lambda row: row.about["gamma"]) for group in groups.values()]
     return [curve for curve in curves if len(curve) > 1]
 
 
-def _against_gamma(rows: Sequence[Row]):
+def _against_gamma(rows: Sequence[Measurement]):
     figure, axes = pyplot.subplots(
         2, 2, figsize=(9, 6.4), sharex=True, sharey=True, layout="constrained"
     )
     x = range(len(rows))
     for axis, name in zip(axes.flat, _CURVES, strict=True):
-        for recogniser, seen in rows[0].recognisers.items():
-            values = np.array([row.recognisers[recogniser].figures[name] for row in rows], float).T
-            style = "-" if seen.held_out else "--"
+        for recogniser, found in rows[0].recognisers.items():
+            values = _bounds([row.recognisers[recogniser].figures[name] for row in rows])
+            style = "-" if found.held_out else "--"
             (line,) = axis.plot(x, values[0], style, marker="o", markersize=3, label=recogniser)
             axis.fill_between(x, values[1], values[2], alpha=0.1, color=line.get_color())
         axis.set_title(FIGURES[name])
@@ -74,11 +92,11 @@ def _against_gamma(rows: Sequence[Row]):
     return figure
 
 
-def _quality_against_gamma(rows: Sequence[Row]):
+def _quality_against_gamma(rows: Sequence[Measurement]):
     figure, axes = pyplot.subplots(1, 3, figsize=(9, 3), layout="constrained")
     x = range(len(rows))
     for axis, (name, title) in zip(axes, _QUALITY.items(), strict=True):
-        values = np.array([row.quality[name] for row in rows], float).T
+        values = _bounds([row.quality[name] for row in rows])
         axis.plot(x, values[0], marker="o", markersize=3)
         axis.fill_between(x, values[1], values[2], alpha=0.2)
         axis.set_title(title)
@@ -88,21 +106,27 @@ def _quality_against_gamma(rows: Sequence[Row]):
     return figure
 
 
-def _matrix(rows: Sequence[Row], names: tuple[str, str], gamma: float):
+def _bounds(estimates: Sequence[Estimate | None]) -> Float[np.ndarray, "3 estimates"]:
+    """Values, lower and upper bounds; NaN for what does not exist."""
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    return np.array([dataclasses.astuple(one or nothing) for one in estimates]).T
+
+
+def _matrix(rows: Sequence[Measurement], names: tuple[str, str], gamma: float):
     recognisers = list(rows[0].recognisers)
     values = np.array(
-        [[row.recognisers[r].figures[names[0]][0] for r in recognisers] for row in rows], float
+        [_bounds([row.recognisers[r].figures[names[0]] for r in recognisers])[0] for row in rows]
     )
     texts = [[shares(row, recogniser, names) for recogniser in recognisers] for row in rows]
     size = (1.6 + 1.05 * len(recognisers), 1.2 + 0.45 * len(rows))
     figure, axis = pyplot.subplots(figsize=size, layout="constrained")
     heat_map(axis, values, texts, recognisers)
     axis.set_yticks(range(len(rows)), [label(row) for row in rows])
-    axis.set_title(f"{FIGURES[names[0]]} / {FIGURES[names[1]]}, γ = {gamma:g}")
+    axis.set_title(f"{_titles(names)}, γ = {gamma:g}")
     return figure
 
 
-def _cmc(rows: Sequence[Row]):
+def _cmc(rows: Sequence[Measurement]):
     recognisers = list(rows[0].recognisers)
     columns = min(3, len(recognisers))
     lines = -(-len(recognisers) // columns)

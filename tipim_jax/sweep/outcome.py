@@ -1,24 +1,27 @@
 """What a sweep writes when all its rows are there: tables, figures, and the page with all of it."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import jax
 
-from tipim_jax.identification import Row, Trial
+from tipim_jax.identification import Experiment
 from tipim_jax.photos import write_whole
+from tipim_jax.report import Measurement
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from tipim_jax.sweep.figures import draw
 from tipim_jax.sweep.page import FACES_SHOWN, sweep_page
 from tipim_jax.sweep.published import published
-from tipim_jax.sweep.run import protected_crops
+from tipim_jax.sweep.saved import Way
 from tipim_jax.sweep.settings import Sweep
 
 
 def write_outcome(
     sweep: Sweep,
-    trial: Trial,
-    found: Sequence[tuple[Row, Path | None]],
+    experiment: Experiment,
+    way: Way,
+    found: Sequence[tuple[Measurement, Path | None]],
     output: Path,
     seconds: float,
 ) -> str:
@@ -26,26 +29,26 @@ def write_outcome(
 
     Args:
       sweep: its settings.
-      trial: the faces.
-      found: every row with the folder of its crops, as `run` gives them.
+      experiment: the faces.
+      way: how they were protected.
+      found: every measurement with the folder of its cell, as `run` gives them.
       output: folder for everything.
       seconds: that the run took.
     """
     rows = [row for row, _ in found]
     text = text_tables(rows) + "\n" + published(sweep.protocol)
     figures = draw(rows, output / "figures")
-    shown = trial.probes.crops[:FACES_SHOWN]
-    protected = [
-        (row, protected_crops(folder, trial)[: len(shown)]) for row, folder in found if folder
-    ]
+    shown = [face.crop for face in islice(experiment.probes, FACES_SHOWN)]
+    protected = [(row, way.crops(folder, FACES_SHOWN)) for row, folder in found if folder]
     devices = jax.devices()
+    gallery, strangers = experiment.gallery, experiment.strangers
     about = [
-        f"{len(trial.probes)} probes, {len(set(trial.targets.people))} targets, a gallery of "
-        f"{len(trial.gallery)} photos of {len(set(trial.gallery.people))} people"
-        + (f", {len(trial.strangers)} photos of strangers" if trial.strangers else "")
-        + (f" and {trial.drawn} drawn embeddings of nobody" if trial.drawn else "")
-        + ("; its search may miss some" if trial.approximate else "")
-        + f"; protocol {sweep.protocol!r}, {len(sweep.cells)} cells.",
+        f"{len(experiment.probes)} probes, {len(set(experiment.targets.people))} targets, "
+        f"a gallery of {len(gallery)} photos of {len(set(gallery.people))} people"
+        + (f", {len(strangers)} photos of strangers" if strangers else "")
+        + (f" and {experiment.drawn} drawn embeddings of nobody" if experiment.drawn else "")
+        + f"; protocol {sweep.protocol!r}, {len(sweep.cells)} cells. "
+        + ("Crops were attacked as crops." if sweep.crops else "Masks were made in whole photos."),
         f"{devices[0].device_kind} ×{len(devices)}; this run took {seconds:.0f} s.",
     ]
     page = sweep_page(sweep.title, about, rows, figures, shown, protected)

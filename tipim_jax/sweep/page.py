@@ -1,15 +1,12 @@
 """A sweep as one HTML page: figures, tables, and some faces of every cell."""
 
-import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.etree.ElementTree import Element
 
 import numpy as np
 from jaxtyping import UInt8
 
-from tipim_jax.identification import Row
-from tipim_jax.report import document, element, picture
+from tipim_jax.report import Measurement, picture, png_picture, render
 from tipim_jax.report.tables import label, text_tables
 
 FACES_SHOWN = 6
@@ -18,10 +15,10 @@ FACES_SHOWN = 6
 def sweep_page(
     title: str,
     about: Sequence[str],
-    rows: Sequence[Row],
-    figures: Sequence[Path],
-    clean: UInt8[np.ndarray, "faces 112 112 3"],
-    protected: Sequence[tuple[Row, UInt8[np.ndarray, "faces 112 112 3"]]],
+    rows: Sequence[Measurement],
+    figures: Mapping[Path, str],
+    clean: Sequence[UInt8[np.ndarray, "112 112 3"]],
+    protected: Sequence[tuple[Measurement, Sequence[UInt8[np.ndarray, "112 112 3"]]]],
 ) -> str:
     """The page as text; write it as UTF-8.
 
@@ -29,43 +26,24 @@ def sweep_page(
       title: of the page.
       about: what was done, in sentences.
       rows: the results.
-      figures: PNG files, which the page takes in.
+      figures: PNG files, which the page takes in, and what each of them shows.
       clean: some probes as they were.
-      protected: the same ones as each cell saved them, with its row.
+      protected: the same ones as each cell saved them, with its measurement.
     """
-    sections = [element("h1", {}, title), *(element("p", {}, line) for line in about)]
-    sections.append(element("h2", {}, "Figures"))
-    sections += [_figure(path) for path in figures]
-    sections.append(element("h2", {}, "Tables"))
-    table = element("pre", {"class": "fine"}, text_tables(rows))
-    sections.append(element("div", {"class": "wide", "tabindex": "0"}, table))
-    sections.append(element("h2", {}, "Some faces"))
-    sections.append(_faces("unprotected", clean))
-    sections += [_faces(_caption(row), crops) for row, crops in protected]
-    return document(title, sections)
+    faces = [("unprotected", clean), *((_caption(row), crops) for row, crops in protected)]
+    return render(
+        "sweep.html.j2",
+        title=title,
+        about=about,
+        tables=text_tables(rows),
+        figures=[(png_picture(path), caption) for path, caption in figures.items()],
+        faces=[(caption, [picture(crop) for crop in crops]) for caption, crops in faces],
+    )
 
 
-def _caption(row: Row) -> str:
+def _caption(row: Measurement) -> str:
     values = {"γ": "gamma", "ε": "epsilon", "T": "iterations", "seed": "seed"}
     numbers = ", ".join(f"{sign} = {row.about[name]:g}" for sign, name in values.items())
-    psnr, ssim = row.quality["psnr"][0], row.quality["ssim"][0]
-    noise = "unchanged" if psnr is None else f"PSNR {psnr:.1f} dB"
-    return f"{label(row)}: {numbers}; {noise}, SSIM {ssim:.3f}"
-
-
-def _figure(path: Path) -> Element:
-    address = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-    style = "max-width: 100%; height: auto; background: #fff; border-radius: 6px"
-    image = element("img", {"src": address, "alt": path.stem, "style": style})
-    return element("figure", {"style": "margin: 0 0 24px"}, image)
-
-
-def _faces(caption: str, crops) -> Element:
-    images = []
-    for crop in crops:
-        shown = picture(crop)
-        size = {"width": str(shown.width), "height": str(shown.height)}
-        images.append(element("img", {"src": shown.address, "alt": "", **size}))
-    row = element("div", {"style": "display: flex; flex-wrap: wrap; gap: 6px"}, *images)
-    heading = element("figcaption", {}, caption)
-    return element("figure", {"style": "margin: 0 0 16px"}, row, heading)
+    psnr, ssim = row.quality["psnr"], row.quality["ssim"]
+    noise = f"PSNR {psnr.value:.1f} dB" if psnr else "unchanged"
+    return f"{label(row)}: {numbers}; {noise}, SSIM {ssim.value:.3f}"

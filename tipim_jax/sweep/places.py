@@ -24,7 +24,6 @@ class Places:
       drawn: how many distractors are added to it.
       weights: a hash of each recogniser's weights, surrogates included.
       strangers: stands for those whose photos are added to the gallery; empty without any.
-      approximate: whether the search may miss some.
     """
 
     output: Path
@@ -33,28 +32,17 @@ class Places:
     drawn: int
     weights: Mapping[str, str]
     strangers: str = ""
-    approximate: bool = False
 
-    def crops(self, cell: Cell) -> Path:
-        """The folder of a cell's protected crops."""
+    def cell(self, cell: Cell) -> Path:
+        """The folder of a cell's protected photos or crops."""
         weights = [self.weights[name] for name in cell.surrogates]
         return self.output / "cells" / _digest(cell.decides, self.masked, weights)
 
     def row(self, cell: Cell | None) -> Path:
-        """What the recognisers make of a cell's crops; None: of the clean ones."""
-        about = "clean" if cell is None else self.crops(cell).name
-        searched = self.masked, self.gallery, self.drawn, self.strangers, self.approximate
+        """The measurement of a cell; None: of the clean faces."""
+        about = "clean" if cell is None else self.cell(cell).name
+        searched = self.masked, self.gallery, self.drawn, self.strangers
         return self.output / "rows" / f"{_digest(about, searched, dict(self.weights))}.json"
-
-    def embeddings(self, name: str) -> Path:
-        """The embeddings of the gallery by one recogniser."""
-        digest = _digest(self.gallery, self.weights[name])
-        return self.output / "galleries" / f"{name}-{digest}.npy"
-
-    def strange_embeddings(self, name: str) -> Path:
-        """The embeddings of the strangers by one recogniser."""
-        digest = _digest(self.strangers, self.weights[name])
-        return self.output / "strangers" / f"{name}-{digest}.npy"
 
     @property
     def unfinished(self) -> Path:

@@ -3,100 +3,109 @@
 import dataclasses
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from tipim_jax.engine.share import Share
-from tipim_jax.identification import Judge, Row, Trial, quality
-from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.method import Surrogate
-from tipim_jax.photos import write_whole
+from tipim_jax.datasets.crops import CropCache
+from tipim_jax.engine.processes import Process
+from tipim_jax.identification import (
+    CropFaces,
+    Experiment,
+    Judge,
+    Recogniser,
+    embed,
+    quality,
+    recognitions,
+)
+from tipim_jax.photos import YUNET
 from tipim_jax.progress import Bars
+from tipim_jax.report import Measurement
+from tipim_jax.sweep.crops import AsCrops
+from tipim_jax.sweep.photos import InPhotos
 from tipim_jax.sweep.places import Places
-from tipim_jax.sweep.protect import crop_path, protect_cells
+from tipim_jax.sweep.saved import Way
 from tipim_jax.sweep.settings import Cell, Sweep
+from weights_convert import home, obtain
 
 CLEAN = "clean"
 
 
-def run(sweep: Sweep, trial: Trial, output: Path, bars: Bars) -> list[tuple[Row, Path | None]]:
-    """Does what is not done, and gives all rows, each with the folder of its crops.
+def run(
+    sweep: Sweep, experiment: Experiment, output: Path, bars: Bars
+) -> tuple[Way, list[tuple[Measurement, Path | None]]]:
+    """Does what is not done.
 
-    That of the clean faces, which has none, comes first, then one a cell. Processes of one
+    Gives the way that it was done in, and all measurements, each with the folder of its cell: that
+    of the clean faces, which has none, comes first, then one a cell. Processes of one
     `jax.distributed` run deal the work out among them.
 
     Args:
       sweep: its settings.
-      trial: the faces.
+      experiment: the faces.
       output: folder for everything.
       bars: for progress.
     """
-    share = Share.own()
+    process = Process.own()
     names = dict.fromkeys(
         (*itertools.chain(*(cell.surrogates for cell in sweep.cells)), *sweep.recognisers)
     )
     recognisers = {name: Recogniser.load(name) for name in names}
     places = Places(
         output,
-        masked=trial.probes.digest + trial.targets.digest,
-        gallery=trial.gallery.digest,
-        drawn=trial.drawn,
+        masked=experiment.probes.digest + experiment.targets.digest,
+        gallery=experiment.gallery.digest,
+        drawn=experiment.drawn,
         weights={name: recogniser.digest for name, recogniser in recognisers.items()},
-        strangers=trial.strangers.digest if trial.strangers else "",
-        approximate=trial.approximate,
+        strangers=experiment.strangers.digest if experiment.strangers else "",
     )
-    own = share.of([list(group) for _, group in _grouped(sweep.cells)])
-    advance = bars.add("protecting", sum(map(len, own)) * len(trial.probes), "faces")
+    way = _way(sweep, experiment, recognisers, places)
+    own = process.part_of([list(group) for _, group in _grouped(sweep.cells)])
+    advance = bars.add("protecting", sum(map(len, own)) * len(experiment.probes), "faces")
     for group in own:
         if all(places.row(cell).is_file() for cell in group):
-            advance(len(group) * len(trial.probes))
+            advance(len(group) * len(experiment.probes))
             continue
-        protect_cells(
-            group,
-            [places.crops(cell) for cell in group],
-            [
-                Surrogate(recognisers[name].network.embed, recognisers[name].variables)
-                for name in group[0].surrogates
-            ],
-            trial.probes,
-            trial.targets,
-            places.unfinished,
-            batch_size=sweep.batch_size,
-            progress=advance,
-        )
+        way.protect(group, [places.cell(cell) for cell in group], advance)
     cells = [cell for group in own for cell in group]
-    if share.index == 0:
+    if process.index == 0:
         cells.insert(0, None)  # the clean faces
-    judges = Judges(recognisers, trial, places, bars)
+    judges: dict[str, Judge] = {}
     advance = bars.add("judging", len(cells), "cells")
     for cell in cells:
         if not _is_readable(places.row(cell)):
-            _judged(cell, judges, trial, places).write(places.row(cell))
+            judges = judges or experiment.judges(recognisers, faces_bar(bars))
+            _measured(cell, judges, recognisers, experiment, way, places).write(places.row(cell))
         advance(1)
-    share.wait()
-    if share.index == 0:
+    process.wait()
+    if process.index == 0:
         shutil.rmtree(places.unfinished, ignore_errors=True)
-    everything = [(None, None), *((cell, places.crops(cell)) for cell in sweep.cells)]
-    return [(Row.read(places.row(cell)), folder) for cell, folder in everything]
+    everything = [(None, None), *((cell, places.cell(cell)) for cell in sweep.cells)]
+    return way, [(Measurement.read(places.row(cell)), folder) for cell, folder in everything]
+
+
+def faces_bar(bars: Bars) -> Callable[[str, int], Callable[[float], None]]:
+    """What `Experiment.judges` shows its progress with."""
+    return lambda what, count: bars.add(f"embedding {what}", count, "faces")
 
 
 def _is_readable(row: Path) -> bool:
-    """Whether a row is there and whole."""
+    """Whether a measurement is there and whole."""
     try:
-        Row.read(row)
-    except (OSError, ValueError, KeyError, TypeError):
+        Measurement.read(row)
+    except (OSError, ValueError):
         return False
     return True
 
 
-def protected_crops(folder: Path, trial: Trial) -> np.ndarray:
-    """The saved crops of a cell, read back; uint8, in the probes' order."""
-    return np.stack(
-        [np.asarray(Image.open(crop_path(folder, name))) for name in trial.probes.names]
-    )
+def _way(
+    sweep: Sweep, experiment: Experiment, recognisers: Mapping[str, Recogniser], places: Places
+) -> Way:
+    if sweep.crops:
+        return AsCrops(
+            experiment, recognisers, batch_size=sweep.batch_size, unfinished=places.unfinished
+        )
+    kept = CropCache(home() / "crops", obtain(YUNET))
+    return InPhotos(experiment, recognisers, batch_size=sweep.batch_size, kept=kept)
 
 
 def _grouped(cells: Sequence[Cell]):
@@ -105,67 +114,29 @@ def _grouped(cells: Sequence[Cell]):
     return itertools.groupby(sorted(cells, key=lambda c: order.index(c.shape)), lambda c: c.shape)
 
 
-class Judges:
-    """Recognisers that have seen the gallery; each looks at it when it is first asked."""
-
-    def __init__(self, recognisers, trial: Trial, places: Places, bars: Bars):
-        self._recognisers, self._trial = recognisers, trial
-        self._places, self._bars = places, bars
-        self._judges: dict[str, Judge] = {}
-
-    def __iter__(self) -> Iterator[tuple[str, Judge]]:
-        for name in self._recognisers:
-            if name not in self._judges:
-                self._judges[name] = self._make(name)
-            yield name, self._judges[name]
-
-    def _make(self, name: str) -> Judge:
-        gallery, strangers = self._trial.gallery, self._trial.strangers
-        path = self._places.embeddings(name)
-        found = [self._embeddings(name, "gallery", len(gallery), [gallery.crops], path)]
-        if strangers:
-            path = self._places.strange_embeddings(name)
-            found.append(
-                self._embeddings(name, "strangers", len(strangers), strangers.batches, path)
-            )
-        return Judge.of(self._recognisers[name], self._trial, *found)
-
-    def _embeddings(self, name: str, what: str, count: int, batches, path: Path) -> np.ndarray:
-        """Those that are kept at a path, made first where they are not there."""
-        kept = _read_array(path)
-        if kept is None:
-            advance = self._bars.add(f"{name}: {what}", count, "faces")
-            found = [self._recognisers[name](crops, advance) for crops in batches]
-            with write_whole(path) as stream:
-                np.save(stream, np.concatenate(found))
-            kept = _read_array(path)
-        return kept
-
-
-def _read_array(path: Path) -> np.ndarray | None:
-    """The file as a memory-map: strangers may be many."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # not there, or damaged
-        return None
-
-
-def _judged(cell: Cell | None, judges: Judges, trial: Trial, places: Places) -> Row:
-    clean = trial.probes.crops
-    if cell is None:
-        seen = {name: judge(clean, held_out=True) for name, judge in judges}
-        return Row({"method": CLEAN, **trial.about}, len(clean), {}, seen)
-    crops = protected_crops(places.crops(cell), trial)
-    about = {
-        "surrogates": list(cell.surrogates),
-        "method": cell.method,
-        "gamma": cell.settings.gamma,
-        "epsilon": cell.settings.epsilon,
-        "iterations": cell.settings.iterations,
-        "seed": cell.seed,
-        "settings": dataclasses.asdict(cell.settings),
-        "crops": places.crops(cell).name,
-        **trial.about,
-    }
-    seen = {name: judge(crops, held_out=name not in cell.surrogates) for name, judge in judges}
-    return Row(about, len(crops), quality(clean, crops), seen)
+def _measured(
+    cell: Cell | None,
+    judges: Mapping[str, Judge],
+    recognisers: Mapping[str, Recogniser],
+    experiment: Experiment,
+    way: Way,
+    places: Places,
+) -> Measurement:
+    about, changed, faces = {"method": CLEAN}, {}, experiment.probes
+    if cell is not None:
+        saved = way.saved(places.cell(cell))
+        changed, faces = quality(saved.changes), saved.faces
+        about = {
+            "surrogates": list(cell.surrogates),
+            "method": cell.method,
+            "gamma": cell.settings.gamma,
+            "epsilon": cell.settings.epsilon,
+            "iterations": cell.settings.iterations,
+            "seed": cell.seed,
+            "masks": "in crops" if isinstance(faces, CropFaces) else "in photos",
+            "settings": dataclasses.asdict(cell.settings),
+            "folder": places.cell(cell).name,
+            "no_face_found": list(saved.lost),
+        }
+    found = recognitions(judges, embed(recognisers, faces), cell.surrogates if cell else ())
+    return Measurement({**about, **experiment.about}, len(faces), changed, found)

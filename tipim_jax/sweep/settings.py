@@ -25,6 +25,8 @@ class Sweep:
       protocol_seed: start of the random numbers by which they are chosen.
       drawn_distractors: embeddings of nobody that are added to the gallery, drawn at random.
       recognisers: networks that judge, beside the surrogates.
+      crops: whether aligned crops are attacked as crops, as the published protocols have it, and
+        not whole photos, as people protect them.
       batch_size: how many faces are protected together.
       cells: all that is protected, in order.
     """
@@ -37,6 +39,7 @@ class Sweep:
     protocol_seed: int = 0
     drawn_distractors: int = 0
     recognisers: tuple[str, ...] = ()
+    crops: bool = False
     batch_size: int = 8
     cells: tuple["Cell", ...] = ()
 
@@ -98,6 +101,7 @@ class Overrides:
     drawn_distractors: int | None = None
     iterations: int | None = None
     batch_size: int | None = None
+    crops: bool | None = None
 
 
 def read_sweep(path: Path, overrides: Overrides = Overrides()) -> Sweep:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -21,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from tipim_jax.console import Console
 from tipim_jax.networks.origin import Download
 from weights_convert.cache import kept
 from weights_convert.errors import ConversionError
@@ -157,10 +157,9 @@ def _progress(origin: Download, first: int, total: int) -> Iterator[Callable[[in
     console = Console(stderr=True)
     if not console.is_terminal:
         left = (total - first) / 1e6
-        doing = f"downloading {origin.url}, {left:.1f} MB …"
-        console.print(doing, highlight=False, soft_wrap=True)
+        console.print(f"downloading {origin.url}, {left:.1f} MB …")
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),

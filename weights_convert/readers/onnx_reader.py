@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, checker, defs, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from weights_convert.errors import ConversionError
+from weights_convert.readers.fault import Fault, reading
 
 # They change no value that a quantised or stored weight has, but its layout or type.
 _RESOLVED = {
@@ -46,17 +46,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
       ConversionError: the file is no ONNX graph, is damaged, keeps weights in other files, or has
         an operator that ONNX does not define.
     """
-    try:
+    with reading(path, "an ONNX graph with all its weights inside"):
         return dict(_named(path))
-    except _Fault as fault:
-        raise ConversionError(
-            f"{path}: found {fault}. Expected an ONNX graph with all its weights inside. "
-            "The file is damaged or of another kind; get it again from its origin."
-        ) from None
-
-
-class _Fault(Exception):
-    """What was found that cannot be read."""
 
 
 def _named(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -73,7 +64,7 @@ def _named(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             constants[node.output[0]] = resolved
             left -= resolved.nbytes
             if left < 0:
-                raise _Fault(f"weights that grow without end, up to {node.output[0]!r}")
+                raise Fault(f"weights that grow without end, up to {node.output[0]!r}")
         else:
             name = f"{node.op_type}_{counts[node.op_type]}"
             counts[node.op_type] += 1
@@ -111,21 +102,21 @@ def _parse(path: Path) -> onnx.ModelProto:
         # Weights in other files would let a graph name any path of this machine.
         model = onnx.load(path, load_external_data=False)
     except DecodeError:
-        raise _Fault("no readable ONNX") from None
+        raise Fault("no readable ONNX") from None
     tensors = [*model.graph.initializer]
     tensors += [attribute.t for node in model.graph.node for attribute in node.attribute]
     for tensor in tensors:
         if tensor.data_location == TensorProto.EXTERNAL:
-            raise _Fault(f"the weight {tensor.name!r}, which is kept in another file")
+            raise Fault(f"the weight {tensor.name!r}, which is kept in another file")
     if not model.graph.node or not model.opset_import:  # both are due; files end with the latter
-        raise _Fault("a graph without nodes or without its operators' version")
+        raise Fault("a graph without nodes or without its operators' version")
     if model.functions:
-        raise _Fault(f"the operator {model.functions[0].name}, which the graph defines itself")
+        raise Fault(f"the operator {model.functions[0].name}, which the graph defines itself")
     try:
         # Every operator is ONNX's, every input comes from before, no name is given twice.
         checker.check_model(model, check_custom_domain=True)
     except (checker.ValidationError, ValueError) as error:
-        raise _Fault(f"no valid ONNX ({' '.join(str(error).split())})") from None
+        raise Fault(f"no valid ONNX ({' '.join(str(error).split())})") from None
     return model
 
 
@@ -140,7 +131,7 @@ def _resolve(node: onnx.NodeProto, constants: dict[str, np.ndarray], version: in
     attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
     largest = max((side for array in feeds.values() for side in array.shape), default=0)
     if attributes.get("block_size", 0) > largest:  # it would be allocated
-        raise _Fault(f"{found} in blocks of {attributes['block_size']}")
+        raise Fault(f"{found} in blocks of {attributes['block_size']}")
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in feeds]
     outputs = [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)]
     graph = helper.make_graph([node], "part", inputs, outputs)
@@ -148,7 +139,7 @@ def _resolve(node: onnx.NodeProto, constants: dict[str, np.ndarray], version: in
     try:
         return np.asarray(ReferenceEvaluator(model).run(None, feeds)[0])
     except Exception as error:  # whatever NumPy says to values that do not fit
-        raise _Fault(f"{node.op_type} of {found}, which do not go together ({error})") from None
+        raise Fault(f"{node.op_type} of {found}, which do not go together ({error})") from None
 
 
 def _stored(attribute: onnx.AttributeProto) -> np.ndarray:
@@ -161,7 +152,7 @@ def _array(tensor: TensorProto) -> np.ndarray:
     try:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError) as error:
-        raise _Fault(f"the weight {tensor.name!r} with wrong sizes ({error})") from None
+        raise Fault(f"the weight {tensor.name!r} with wrong sizes ({error})") from None
 
 
 def _computable(array: np.ndarray) -> np.ndarray:

@@ -10,9 +10,7 @@ import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-
-class Fault(Exception):
-    """What was found that does not belong; the message says what."""
+from weights_convert.readers.fault import Fault
 
 
 class Global(NamedTuple):
@@ -30,8 +28,8 @@ class Instance:
     """Something of a class that is known by its name alone.
 
     Attributes:
-      items: what it would hold as a dictionary.
-      state: its attributes by name, where the pickle gives them so.
+      items: Items that it would hold as a dictionary.
+      state: Attributes by name, where the pickle gives them so.
     """
 
     __slots__ = ("items", "state")

@@ -10,7 +10,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.types_pb2 import DT_DOUBLE, DT_FLOAT, DT_INT32, DT_INT64
 
-from weights_convert.errors import ConversionError
+from weights_convert.readers.fault import Fault, reading
 
 # Type -> its elements in `tensor_content`, and the field for single values.
 _ELEMENTS = {
@@ -30,25 +30,16 @@ def read(path: Path) -> dict[str, np.ndarray]:
     Raises:
       ConversionError: the file is no frozen graph or is damaged.
     """
-    try:
+    with reading(path, "a TensorFlow graph whose variables are frozen"):
         data = Path(path).read_bytes()
         return dict(_variables(_parse(data), most=len(data)))
-    except _Fault as fault:
-        raise ConversionError(
-            f"{path}: found {fault}. Expected a TensorFlow graph whose variables are frozen. The "
-            "file is damaged or of another kind; get it again from its origin."
-        ) from None
-
-
-class _Fault(Exception):
-    """What was found that cannot be read."""
 
 
 def _parse(data: bytes) -> GraphDef:
     try:
         return GraphDef.FromString(data)
     except DecodeError:
-        raise _Fault("no readable GraphDef") from None
+        raise Fault("no readable GraphDef") from None
 
 
 def _variables(graph: GraphDef, most: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -62,26 +53,26 @@ def _variables(graph: GraphDef, most: int) -> Iterator[tuple[str, np.ndarray]]:
     }
     frozen = [node for node in graph.node if node.op == "Const" and node.name in read]
     if not frozen:
-        raise _Fault(f"a graph of {len(graph.node)} nodes, none of them a frozen variable")
+        raise Fault(f"a graph of {len(graph.node)} nodes, none of them a frozen variable")
     names = set()
     for node in frozen:
         if node.name in names:
-            raise _Fault(f"two variables called {node.name!r}")
+            raise Fault(f"two variables called {node.name!r}")
         names.add(node.name)
         tensor = node.attr["value"].tensor
         shape = tuple(axis.size for axis in tensor.tensor_shape.dim)
         # 32 axes is NumPy's limit before 2, and more than any weight has.
         if min(shape, default=1) < 1 or len(shape) > 32:
-            raise _Fault(f"the variable {node.name!r} of the shape {shape}")
+            raise Fault(f"the variable {node.name!r} of the shape {shape}")
         most -= math.prod(shape)
         if most < 0:  # one value stands for any number of equal ones
-            raise _Fault("variables with more elements than the file has bytes")
+            raise Fault("variables with more elements than the file has bytes")
         yield node.name, _array(node.name, tensor, shape)
 
 
 def _array(name: str, tensor: TensorProto, shape: tuple[int, ...]) -> np.ndarray:
     if tensor.dtype not in _ELEMENTS:
-        raise _Fault(f"the variable {name!r} of type {tensor.dtype}, which holds no plain numbers")
+        raise Fault(f"the variable {name!r} of type {tensor.dtype}, which holds no plain numbers")
     dtype, field = _ELEMENTS[tensor.dtype]
     count = math.prod(shape)
     if tensor.tensor_content:
@@ -93,7 +84,7 @@ def _array(name: str, tensor: TensorProto, shape: tuple[int, ...]) -> np.ndarray
         if found == 1:
             values = np.broadcast_to(values, count)
     if found not in (1, count):
-        raise _Fault(
+        raise Fault(
             f"{found} values in the variable {name!r}, {count} are due by its shape {shape}"
         )
     return values.astype(np.float32).reshape(shape)

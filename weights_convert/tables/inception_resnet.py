@@ -6,8 +6,6 @@ Their names follow one pattern, set by TensorFlow's slim: `Repeat/block35_1/Bran
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
-
 from tipim_jax.networks import Network
 from weights_convert.fill import Table
 from weights_convert.tables.layouts import (
@@ -17,6 +15,7 @@ from weights_convert.tables.layouts import (
     linear,
     pointwise,
     same,
+    tensorflow_kernel,
     torch_norm,
 )
 
@@ -109,13 +108,12 @@ def _torch_weights() -> Weights:
 def _slim_weights() -> Weights:
     root = "InceptionResnetV1"
     for part in _units():
-        layout = _pointwise if part.slim.endswith("_1x1") else same
         name = f"{root}/{part.slim}"
-        yield f"{name}/weights", (f"params/{part.ours}/conv/kernel", layout)
+        yield f"{name}/weights", (f"params/{part.ours}/conv/kernel", tensorflow_kernel)
         yield from _norm(f"{name}/BatchNorm", f"{part.ours}/norm")
     for part, _ in _BLOCKS:
         name, ours = f"{root}/{part.slim}/Conv2d_1x1", f"params/{part.ours}/project"
-        yield f"{name}/weights", (f"{ours}/kernel", _pointwise)
+        yield f"{name}/weights", (f"{ours}/kernel", tensorflow_kernel)
         yield f"{name}/biases", (f"{ours}/bias", same)
     yield f"{root}/Bottleneck/weights", ("params/linear/kernel", same)
     yield from _norm(f"{root}/Bottleneck/BatchNorm", "norm")
@@ -123,12 +121,11 @@ def _slim_weights() -> Weights:
 
 def _keras_weights() -> Weights:
     for part in _units():
-        layout = _pointwise if part.slim.endswith("_1x1") else same
-        yield f"{part.keras}/kernel", (f"params/{part.ours}/conv/kernel", layout)
+        yield f"{part.keras}/kernel", (f"params/{part.ours}/conv/kernel", tensorflow_kernel)
         yield from _norm(f"{part.keras}_BatchNorm", f"{part.ours}/norm")
     for part, _ in _BLOCKS:
         name, ours = f"{part.keras}_Conv2d_1x1", f"params/{part.ours}/project"
-        yield f"{name}/kernel", (f"{ours}/kernel", _pointwise)
+        yield f"{name}/kernel", (f"{ours}/kernel", tensorflow_kernel)
         yield f"{name}/bias", (f"{ours}/bias", same)
     yield "Bottleneck/kernel", ("params/linear/kernel", same)
     yield from _norm("Bottleneck_BatchNorm", "norm")
@@ -139,8 +136,3 @@ def _norm(theirs: str, ours: str) -> Weights:
     yield f"{theirs}/beta", (f"params/{ours}/bias", same)
     yield f"{theirs}/moving_mean", (f"batch_stats/{ours}/mean", same)
     yield f"{theirs}/moving_variance", (f"batch_stats/{ours}/var", same)
-
-
-def _pointwise(array: np.ndarray) -> np.ndarray:
-    """(1, 1, in, out) -> (in, out)."""
-    return array.squeeze((0, 1))

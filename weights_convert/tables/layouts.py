@@ -31,6 +31,11 @@ def pointwise(array: np.ndarray) -> np.ndarray:
     return linear(array.squeeze((2, 3)))
 
 
+def tensorflow_kernel(array: np.ndarray) -> np.ndarray:
+    """(rows, columns, in, out) as it is, (1, 1, in, out) -> (in, out)."""
+    return array.squeeze((0, 1)) if array.shape[:2] == (1, 1) else array
+
+
 def depthwise(array: np.ndarray) -> np.ndarray:
     """(channels, 1, k, k) -> (k, k, channels)."""
     return array.squeeze(1).transpose(1, 2, 0)

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from tipim_jax.networks import Network
 from weights_convert.fill import Table
-from weights_convert.tables.layouts import Weights, same
+from weights_convert.tables.layouts import Weights, same, tensorflow_kernel
 
 # Every inception module's convolutions, as the Keras port calls them; beside each, ours.
 _REDUCED = {
@@ -44,7 +42,7 @@ def _units() -> Iterator[tuple[str, str]]:
 
 def _weights() -> Weights:
     for theirs, ours in _units():
-        yield f"{theirs}/kernel", (f"params/{ours}/conv/kernel", _kernel)
+        yield f"{theirs}/kernel", (f"params/{ours}/conv/kernel", tensorflow_kernel)
         yield f"{theirs}/bias", (f"params/{ours}/conv/bias", same)
         norm = theirs.replace("conv", "bn")
         yield f"{norm}/gamma", (f"params/{ours}/norm/scale", same)
@@ -53,8 +51,3 @@ def _weights() -> Weights:
         yield f"{norm}/moving_variance", (f"batch_stats/{ours}/norm/var", same)
     yield "dense/kernel", ("params/linear/kernel", same)
     yield "dense/bias", ("params/linear/bias", same)
-
-
-def _kernel(array: np.ndarray) -> np.ndarray:
-    """(rows, columns, in, out), without the sides of 1x1 kernels, which are matrices here."""
-    return array.squeeze((0, 1)) if array.shape[:2] == (1, 1) else array

@@ -16,8 +16,8 @@ import weights_convert
 from tests.method_cases import CASES, ITERATIONS, PLANNED
 from tests.parity.torch_networks import load, preprocess
 from tests.parity.torch_tip_im import official_loop
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
+from tipim_jax.identification import PhotoFace
 from tipim_jax.photos import YUNET, FaceDetector, read_photo
 
 
@@ -55,8 +55,8 @@ def run(dtype, crops, targets):
 def main():
     detector = FaceDetector(weights_convert.obtain(YUNET))
     photos = [people.photos(f"Person_{number:03d}")[0] for number in (2, 5, 61, 63, 66, 70)]
-    crops = [aligned_faces(read_photo(photo).pixels, detector)[0].crop for photo in photos]
-    crops = np.rint(crops).astype(np.uint8)
+    pictures = [read_photo(photo).pixels for photo in photos]
+    crops = np.stack([PhotoFace(one, detector.detect(one)[0]).crop for one in pictures])
     protected, chosen = run(torch.float32, crops[:2], crops[2:])
     np.savez_compressed(
         Path(__file__).with_name("official_loop.npz"),

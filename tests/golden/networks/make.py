@@ -20,8 +20,8 @@ import torch
 from tests.parity import onnx_files, torch_networks
 from tests.test_networks import AUTOMATIC
 from tipim_jax import networks
-from tipim_jax.attack.scan import aligned_faces
 from tipim_jax.datasets import bundled as people
+from tipim_jax.identification import PhotoFace
 from tipim_jax.photos import YUNET, FaceDetector, read_photo
 from weights_convert import obtain
 
@@ -46,8 +46,8 @@ def dlib_embeddings(chips: np.ndarray) -> np.ndarray:
 def main():
     detector = FaceDetector(obtain(YUNET))
     photos = [people.photos(identity)[index] for identity, index in PHOTOS]
-    crops = [aligned_faces(read_photo(photo).pixels, detector)[0].crop for photo in photos]
-    crops = np.rint(crops).astype(np.uint8)
+    pictures = [read_photo(photo).pixels for photo in photos]
+    crops = np.stack([PhotoFace(one, detector.detect(one)[0]).crop for one in pictures])
     chips = dlib_chips(crops)
     pixels = crops.astype(np.float32).transpose(0, 3, 1, 2).copy()
     arrays = {

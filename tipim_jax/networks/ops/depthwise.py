@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -89,4 +89,4 @@ def _exact(x):
 
 
 def _windows(kernel, stride, padding):
-    return Windows(kernel.shape[0], stride, padding)
+    return SlidingWindows(kernel.shape[0], stride, padding)

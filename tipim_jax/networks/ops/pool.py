@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.ops.sliding import Windows
+from tipim_jax.networks.ops.sliding import SlidingWindows
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def max_pool(
-    x: Float[Array, "batch height width channels"], windows: Windows
+    x: Float[Array, "batch height width channels"], windows: SlidingWindows
 ) -> Float[Array, "batch rows columns channels"]:
     """The greatest value in every window; of equals, the first has the gradient.
 

@@ -16,7 +16,13 @@ from jaxtyping import Array, Float
 
 @dataclass(frozen=True)
 class Axis:
-    """The windows in one direction."""
+    """The windows in one direction.
+
+    Attributes:
+      size: Number of taps.
+      stride: Step between windows.
+      padding: Number of pixels added on each side.
+    """
 
     size: int
     stride: int
@@ -42,15 +48,15 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Windows:
+class SlidingWindows:
     """Windows over a map with padded edges.
 
     Windows that leave pixels out between them (`stride` above `size`) are a ValueError.
 
     Attributes:
-      size: taps of a side, or (rows, columns).
-      stride: step between windows, in both directions.
-      padding: pixels added on each side, or (above and below, left and right).
+      size: Number of taps of a side, or (rows, columns).
+      stride: Step between windows, in both directions.
+      padding: Number of pixels added on each side, or (above and below, left and right).
     """
 
     size: int | tuple[int, int]

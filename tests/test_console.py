@@ -1,0 +1,75 @@
+"""What commands print, on consoles of all kinds."""
+
+import io
+import sys
+
+import pytest
+
+from tipim_jax.console import Console
+from tipim_jax.progress import Bars, progress
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trip[old]/a.jpg",
+        "[red]a[/red]",
+        "a[/x]",  # what closes nothing is an error in Rich's markup
+        "\\[b]",
+        ":smile:.png",
+        "C:\\Users\\José",
+        "a" * 300 + " " + "b" * 300,  # no line is broken
+    ],
+)
+def test_a_text_is_printed_as_it_is(text, capsys):
+    Console().print(text)
+    Console(stderr=True).error(ValueError(text))
+    assert capsys.readouterr() == (f"{text}\n", f"error: {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb", r"a\x1b[31mb"),
+        ("a\u202egpj.exe", r"a\u202egpj.exe"),
+        ("a\udcff", r"a\udcff"),  # as the system's undecodable bytes are read
+        ("a\rb\tc", r"a\rb\tc"),
+        ("one\ntwo\u2009three", "one\ntwo\u2009three"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown(text, shown, capsys):
+    Console().print(text)
+    Console(stderr=True).error(ValueError(text))
+    assert capsys.readouterr() == (f"{shown}\n", f"error: {shown}\n")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", "0.98→0.05 – 2×2 é … 王 γ"),
+        ("cp1252", r"0.98->0.05 – 2×2 é … \u738b gamma"),
+        ("ascii", r"0.98->0.05 - 2x2 \xe9 ... \u738b gamma"),
+    ],
+)
+def test_a_sign_that_the_console_lacks_has_a_stand_in(encoding, shown, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)  # strict, as stdout is
+    monkeypatch.setattr(sys, "stdout", stream)
+    console = Console()
+    console.print("0.98→0.05 – 2×2 é … 王 γ")
+    print("→")  # whatever else is printed after it
+    stream.flush()
+    lines = stream.buffer.getvalue().decode(encoding).splitlines()
+    assert lines == [shown, "→" if encoding == "utf-8" else "->"]
+
+
+def test_what_is_being_done_may_be_called_anything(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # bars as on a terminal
+    with progress("reading trip[/x]", 1) as advance:
+        advance(1)
+    with Bars(Console(stderr=True)) as bars:
+        bars.add("finding a[/x]", 1, "photos")(1)
+    with Console(stderr=True).status("waiting for b[/x]"):
+        pass
+    said = capsys.readouterr().err
+    for name in ("trip[/x]", "a[/x]", "b[/x]"):
+        assert name in said

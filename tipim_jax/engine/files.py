@@ -1,0 +1,237 @@
+"""Protects photos on disk, and writes each one as soon as it is done.
+
+While the device works on a batch, threads find the faces of the next ones and write the photos of
+the last. No more than a few batches of photos are in memory; of the others it is known where they
+are and what became of their faces.
+"""
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tipim_jax.engine.found import FoundPhoto, MaskedPhoto, WrittenPhoto
+from tipim_jax.engine.journal import Journal, State
+from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
+from tipim_jax.engine.threads import ahead, threads
+from tipim_jax.photos import (
+    NO_FACE,
+    PhotoError,
+    PhotoFile,
+    add_masks,
+    decode_photo,
+    encode_photo,
+    write_whole,
+)
+
+_WRITERS = 1
+_UNWRITTEN = 16  # photos that may wait for the disk
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part")  # as `photos.write_whole` calls it
+
+
+class Stopped(Exception):
+    """The user stopped the run (Ctrl-C); the message says what is done."""
+
+
+@dataclass(eq=False)
+class Outcome:
+    """What is on disk now.
+
+    Attributes:
+      photos: Photos whose protected copy is there, by source.
+      missed: Why there is none of the others, by source.
+      faces: Number of faces that were protected in this run; the others were done already.
+      seconds: Duration of that, compilation included, from when the first faces were found.
+      waiting: Seconds of these in which the device had nothing to do, as faces were not found or
+        photos not written yet.
+    """
+
+    photos: dict[Path, WrittenPhoto] = field(default_factory=dict)
+    missed: dict[Path, str] = field(default_factory=dict)
+    faces: int = 0
+    seconds: float = 0.0
+    waiting: float = 0.0
+
+
+def protect_files(
+    protector: Protector,
+    files: Sequence[PhotoFile],
+    outputs: Mapping[Path, Path],
+    journal: Journal,
+    *,
+    overwrite: bool = False,
+    keep_metadata: bool = False,
+    add_bar: Callable[[str, int, str], Callable[[float], None]],
+) -> Outcome:
+    """Protects the photos that are not done yet.
+
+    Args:
+      protector: makes the masks.
+      files: the photos.
+      outputs: where each source's protected copy goes.
+      journal: the record of what is done.
+      overwrite: protect all of them, whatever is there.
+      keep_metadata: write the EXIF data too.
+      add_bar: makes a progress bar of a description, a total and a unit; what it gives is called
+        with the amount just done.
+
+    Raises:
+      Stopped: on Ctrl-C; what was written stays.
+    """
+    outcome = Outcome()
+    states = _states(files, outputs, journal, overwrite)
+    to_do = [file for file in files if states[file.source] == "to do"]
+    for file in files:
+        target = outputs[file.source]
+        if states[file.source] == "done":
+            entry = journal.read(target)
+            outcome.photos[file.source] = WrittenPhoto(file.source, target, entry.faces)
+        elif states[file.source] == "foreign":
+            outcome.missed[file.source] = (
+                f"{target} is there and not from a run of this command; --overwrite replaces it"
+            )
+    if not to_do:
+        return outcome
+    with threads(FINDERS) as finders, threads(_WRITERS) as writer:
+        looked = add_bar("finding faces", len(to_do), "photos")
+        search = _Search(protector, looked)
+        found = ahead(search, to_do, finders, READ_AHEAD * protector.batch_size)
+        writing = _Writing(
+            writer,
+            lambda masked: _write(
+                masked, outputs[masked.photo.source], journal, protector, keep_metadata
+            ),
+            outcome,
+        )
+        advance = add_bar("protecting", len(to_do), "photos")
+        watch = _Stopwatch()
+        photos = _with_faces(found, outcome.missed, advance, watch)
+        try:
+            began = None
+            for masked in protector.masked(photos, progress=advance, kept=journal.unfinished):
+                began = began or watch.began
+                outcome.faces += sum(one.protected for one in masked.outcomes)
+                writing.add(masked, watch)
+            outcome.seconds = time.perf_counter() - began if began else 0.0
+            writing.finish()
+        except KeyboardInterrupt:
+            writing.finish()
+            done, possible = len(outcome.photos), len(files) - len(outcome.missed)
+            raise Stopped(
+                f"stopped: {done} of {possible} photos are done, in {journal.output}; the same "
+                "command goes on from there"
+            ) from None
+    outcome.waiting = watch.seconds
+    return outcome
+
+
+def clear_partial(output: Path) -> None:
+    """Removes what runs that were killed had half written below an output folder.
+
+    To be called by the one process that works there.
+    """
+    for path in output.rglob(".*.part"):
+        if _PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, State]:
+    if overwrite:
+        return {file.source: "to do" for file in files}
+    return {file.source: journal.state(file.source, outputs[file.source]) for file in files}
+
+
+class _Search:
+    """Finds a photo's faces; called by threads."""
+
+    def __init__(self, protector: Protector, progress: Callable[[float], None]):
+        self._protector, self._progress = protector, progress
+
+    def __call__(self, file: PhotoFile) -> FoundPhoto:
+        found = self._protector.find_or_fault(file.source)
+        self._progress(1)
+        return found
+
+
+def _with_faces(found: Iterator[FoundPhoto], missed, advance, watch) -> Iterator[FoundPhoto]:
+    """The photos that have faces; why the others are left out is noted."""
+    while True:
+        with watch:
+            photo = next(found, None)
+        if photo is None:
+            return
+        if photo.faces:
+            watch.start()
+            yield photo
+        else:
+            missed[photo.source] = photo.fault or NO_FACE
+            advance(1)
+
+
+class _Writing:
+    """Photos on their way to the disk."""
+
+    def __init__(self, pool: ThreadPoolExecutor, write: Callable, outcome: Outcome):
+        self._pool, self._write, self._outcome = pool, write, outcome
+        self._under_way: deque[tuple[Path, Future]] = deque()
+
+    def add(self, masked: MaskedPhoto, watch: "_Stopwatch") -> None:
+        """Writes a photo beside the device's work; waits where the disk does not keep up."""
+        self._under_way.append((masked.photo.source, self._pool.submit(self._write, masked)))
+        while self._under_way and (
+            self._under_way[0][1].done() or len(self._under_way) > _UNWRITTEN
+        ):
+            with watch:
+                self._settle()
+
+    def finish(self) -> None:
+        wait_for([future for _, future in self._under_way])
+        while self._under_way:
+            self._settle()
+
+    def _settle(self) -> None:
+        source, future = self._under_way.popleft()
+        try:
+            self._outcome.photos[source] = future.result()
+        except (PhotoError, OSError) as error:
+            self._outcome.missed[source] = str(error)
+
+
+def _write(
+    masked: MaskedPhoto, target: Path, journal: Journal, protector: Protector, keep_metadata: bool
+) -> WrittenPhoto:
+    """Writes a protected photo: first what it will be into the journal, then the photo."""
+    reasons = {one.reason for one in masked.outcomes if not one.protected}
+    if not any(one.protected for one in masked.outcomes):
+        raise PhotoError("; ".join(sorted(reasons)))
+    content, name = masked.photo.content()
+    original = decode_photo(content, name)
+    epsilon = protector.method.epsilon
+    pixels = add_masks(original.pixels, masked.masks, masked.photo.regions, epsilon)
+    encoded = encode_photo(replace(original, pixels=pixels), target, keep_metadata=keep_metadata)
+    journal.announce(target, masked.photo.digest, encoded, masked.outcomes)
+    with write_whole(target) as stream:
+        stream.write(encoded)
+    return WrittenPhoto(masked.photo.source, target, masked.outcomes)
+
+
+class _Stopwatch:
+    """Adds up the seconds spent in its context, once it was started."""
+
+    def __init__(self):
+        self.seconds = 0.0
+        self.began: float | None = None
+
+    def start(self) -> None:
+        self.began = self.began or time.perf_counter()
+
+    def __enter__(self):
+        self._entered = time.perf_counter()
+
+    def __exit__(self, *_):
+        if self.began:
+            self.seconds += time.perf_counter() - self._entered

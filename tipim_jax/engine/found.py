@@ -1,0 +1,106 @@
+"""A photo on its way through the engine: its faces, their masks, and what became of them."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from tipim_jax.photos import Face, PhotoError, Region, decode_photo
+
+NOT_FINITE = "its mask was not finite; nothing was added"
+
+
+@dataclass(frozen=True, eq=False)
+class FaceOutcome:
+    """One face of a photo and what was done to it.
+
+    Attributes:
+      face: Box, landmarks and score, in pixels of the upright photo.
+      target: Name of the person whom the mask imitates; None without a mask, or where it imitates
+        all targets together.
+      protected: Whether a mask was made for it.
+      reason: Why it was not protected.
+    """
+
+    face: Face
+    target: str | None
+    protected: bool
+    reason: str | None = None
+
+    @property
+    def box(self) -> Float[np.ndarray, " 4"]:
+        """Left, top, width and height."""
+        return self.face.box
+
+
+@dataclass(frozen=True, eq=False)
+class FoundPhoto:
+    """A photo whose faces were found, the largest first; there may be none.
+
+    Attributes:
+      source: What was given: a path, an array or a PIL image.
+      pixels: The photo where it cannot be read again; None for a path.
+      digest: Hash of the file's content, by which a change is noticed; empty for what is no file.
+      faces: All that were found.
+      regions: Part of the photo around each face in which its mask is made.
+      fault: Why the file could not be read.
+    """
+
+    source: Any
+    pixels: UInt8[np.ndarray, "height width 3"] | None
+    digest: str
+    faces: tuple[Face, ...]
+    regions: tuple[Region, ...]
+    fault: str | None = None
+
+    def read(self) -> UInt8[np.ndarray, "height width 3"]:
+        """The photo's pixels again.
+
+        Raises:
+          PhotoError: the file is not there any more, or is another one.
+        """
+        return self.pixels if self.pixels is not None else decode_photo(*self.content()).pixels
+
+    def content(self) -> tuple[bytes, str]:
+        """The file's content again, and what errors call it; errors as `read`."""
+        path = Path(self.source)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise PhotoError(f"cannot read {path}: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise PhotoError(f"{path} was changed while it was being protected; run this again")
+        return content, str(path)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedPhoto:
+    """A photo with a mask for each face.
+
+    Attributes:
+      photo: As it was found.
+      masks: What is to be added to each region; zeros for a face that is not protected.
+      outcomes: What became of each face.
+    """
+
+    photo: FoundPhoto
+    masks: tuple[Float[np.ndarray, "224 224 3"], ...]
+    outcomes: tuple[FaceOutcome, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenPhoto:
+    """A protected photo on disk.
+
+    Attributes:
+      source: The photo that was given.
+      saved: Its protected copy.
+      outcomes: What became of each face.
+    """
+
+    source: Path
+    saved: Path
+    outcomes: tuple[FaceOutcome, ...]

@@ -1,0 +1,290 @@
+"""`Protector`: everything that protecting takes, loaded and compiled once, and the way through it.
+
+    protector = Protector()
+    found = protector.protect("me.jpg")
+    found.pixels, found.faces
+
+Pictures are RGB, uint8 in [0, 255], height × width × 3. Nothing here writes files: `engine.files`
+does.
+"""
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+from tipim_jax.engine import defaults
+from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
+from tipim_jax.engine.loop import masks
+from tipim_jax.engine.pictures import Picture, pixels_of
+from tipim_jax.engine.stream import PhotoStream, Waiting
+from tipim_jax.engine.targets import Targets, load_targets
+from tipim_jax.engine.threads import ahead, threads
+from tipim_jax.identification.recogniser import Recogniser
+from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
+from tipim_jax.photos import (
+    YUNET,
+    FaceDetector,
+    PhotoError,
+    add_masks,
+    region,
+)
+from tipim_jax.runtime import configure, cores
+from weights_convert import obtain
+
+# Threads that find faces. On a machine whose CPU is the device they are to leave it alone.
+FINDERS = max(1, min(8, cores() // 2))
+# Batches whose faces are found before their turn comes; a photo has one face more often than not.
+READ_AHEAD = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Protected:
+    """A picture with its masks.
+
+    Attributes:
+      picture: What was given.
+      pixels: The protected picture, upright; None where the file could not be read.
+      faces: What became of each face, the largest first; there may be none.
+      fault: Why the file could not be read.
+    """
+
+    picture: Picture
+    pixels: UInt8[np.ndarray, "height width 3"] | None
+    faces: tuple[FaceOutcome, ...] = ()
+    fault: str | None = None
+
+
+class Protector:
+    """Protects the faces in pictures; networks, targets and detector are loaded once.
+
+    Attributes:
+      method: Settings of TIP-IM.
+      targets: Whom the masks imitate.
+      surrogates: Networks that masks are made against, by name.
+      dtype: What they compute in.
+      seed: Start of all random numbers.
+      batch_size: Number of faces that are protected together.
+      detector: Finds the faces.
+    """
+
+    def __init__(
+        self,
+        method: TipIm | None = None,
+        *,
+        surrogates: Sequence[str | Recogniser] = defaults.SURROGATES,
+        targets: str | Path | Targets | None = None,
+        seed: int = 0,
+        batch_size: int = defaults.BATCH_SIZE,
+        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+    ):
+        """Loads everything; what is not there yet is downloaded and converted, as the command does.
+
+        Args:
+          method: None: the command's default.
+          surrogates: Names in the registry, or networks that are loaded already.
+          targets: Folder with one photo of each person who is to be imitated, or such people that
+            are loaded already; None: ten of the bundled people.
+          seed: The same seed gives the same masks.
+          batch_size: Number of faces that are protected together.
+          dtype: auto: float32 on a CPU, bfloat16 on an accelerator.
+
+        Raises:
+          ValueError: a setting is out of its range, or a network is unknown.
+          SettingsError, PhotoError: the targets cannot be used.
+          ConversionError: weights cannot be had.
+        """
+        configure()
+        self.method = PRESETS[defaults.PRESET]() if method is None else method
+        self.method.check()
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
+        self.seed = seed
+        self.detector = FaceDetector(obtain(YUNET))
+        if not isinstance(targets, Targets):
+            targets = load_targets(None if targets is None else Path(targets))
+        self.targets = targets
+        self._on_cpu = jax.default_backend() == "cpu"
+        self.dtype = ("float32" if self._on_cpu else "bfloat16") if dtype == "auto" else dtype
+        loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
+        self.surrogates = {one.network.name: one for one in loaded}
+        self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
+        self.batch_size = batch_size
+
+    def with_settings(self, method: TipIm, *, seed: int | None = None) -> "Protector":
+        """Another one with the same networks, targets and detector."""
+        method.check()
+        other = copy.copy(self)
+        other.method = method
+        other.seed = self.seed if seed is None else seed
+        return other
+
+    @property
+    def decides(self) -> str:
+        """Stands for all that decides a mask besides the picture itself."""
+        # Only the MMD of a group makes faces depend on the batch around them.
+        together = bool(self.method.gamma) and self.method.mmd_group_size > 1
+        return _digest(
+            asdict(self.method),
+            sorted(one.digest for one in self.surrogates.values()),
+            self.targets.digest,
+            self.seed,
+            self.dtype,
+            self.batch_size if together else None,
+        )
+
+    def protect(self, picture: Picture) -> Protected:
+        """Protects all faces of one picture.
+
+        Args:
+          picture: Path of a photo, PIL image, or uint8 array [height, width, 3].
+
+        Returns:
+          The picture; as it was where no face was found (`faces` is empty then).
+
+        Raises:
+          PhotoError: the file cannot be read.
+          ValueError, TypeError: the picture is no such thing; the message says what would be.
+        """
+        found = self.find(picture)
+        (masked,) = self.masked([found])
+        return _protected(masked, self.method.epsilon)
+
+    def protect_many(self, pictures: Iterable[Picture]) -> Iterator[Protected]:
+        """Protects a stream of pictures, in order; faces are found while the device works.
+
+        No more than a few batches of pictures are in memory. A file that cannot be read costs the
+        others nothing: its `fault` says why.
+
+        Raises:
+          ValueError, TypeError: as `protect`, when the stream comes to such a picture.
+        """
+        with threads(FINDERS) as pool:
+            found = ahead(self.find_or_fault, pictures, pool, READ_AHEAD * self.batch_size)
+            for masked in self.masked(found):
+                yield _protected(masked, self.method.epsilon)
+
+    def find(self, picture: Picture) -> FoundPhoto:
+        """Finds the faces of one picture; errors as `protect`."""
+        pixels, digest = pixels_of(picture)
+        faces = tuple(self.detector.detect(pixels))
+        return FoundPhoto(
+            source=picture,
+            pixels=None if digest else pixels,
+            digest=digest,
+            faces=faces,
+            regions=tuple(region(pixels, face.matrix) for face in faces),
+        )
+
+    def find_or_fault(self, picture: Picture) -> FoundPhoto:
+        """As `find`; a file that cannot be read is a photo without faces that says why."""
+        try:
+            return self.find(picture)
+        except PhotoError as error:
+            return FoundPhoto(picture, None, "", (), (), fault=str(error))
+
+    def masked(
+        self,
+        photos: Iterable[FoundPhoto],
+        *,
+        progress: Callable[[float], None] = lambda _: None,
+        kept: Path | None = None,
+    ) -> Iterator[MaskedPhoto]:
+        """Makes the masks of a stream of photos, in order.
+
+        Args:
+          progress: Called with the number of photos' worth of work just done.
+          kept: Folder in which the state of a batch under way is kept, so that it can go on.
+        """
+        photos = iter(photos)
+        first, size = self._first_batch(photos)
+        stream = PhotoStream(chain(first, photos), progress)
+        found = masks(
+            self._surrogates,
+            stream.regions(),
+            self.targets.crops,
+            self.method,
+            size=size,
+            seed=self.seed,
+            layout=self.layout(size),
+            progress=stream.advance,
+            kept=kept,
+        )
+        for mask in found:
+            stream.add(mask)
+            yield from map(self._with_outcomes, stream.complete())
+        yield from map(self._with_outcomes, stream.complete())
+
+    def layout(self, size: int) -> Layout:
+        """How a batch of so many faces is laid out on the devices."""
+        batch_of = jax.ShapeDtypeStruct((size, *self.targets.crops.shape[1:]), np.float32)
+        return Layout.choose(self._surrogates, batch_of, len(self.targets.crops))
+
+    def _first_batch(self, photos: Iterator[FoundPhoto]) -> tuple[list[FoundPhoto], int]:
+        """The first photos, as many as tell the size of the batches, and that size."""
+        first: list[FoundPhoto] = []
+        faces = 0
+        for photo in photos:
+            first.append(photo)
+            faces += len(photo.faces)
+            if faces > (1 if self._on_cpu else self.batch_size):
+                break
+        return first, self._size(faces)
+
+    def _size(self, faces: int) -> int:
+        """Number of faces in a batch: one of few, since each is a program of its own.
+
+        On a CPU padding costs nothing, and one size serves all numbers but 1.
+        """
+        devices = jax.local_device_count()
+        if faces <= 1 or self.batch_size < devices:
+            return min(self.batch_size, max(1, faces))
+        size = devices
+        while size < (self.batch_size if self._on_cpu else min(faces, self.batch_size)):
+            size += devices
+        group = self.method.mmd_group_size
+        together = math.lcm(group, devices) if size > group else 1
+        return -(-size // together) * together
+
+    def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
+        outcomes, values = [], []
+        for face, mask in zip(one.photo.faces, one.masks, strict=True):
+            finite = bool(np.isfinite(mask.values).all())
+            target = self.targets.names[mask.target] if finite and mask.target >= 0 else None
+            outcomes.append(FaceOutcome(face, target, finite, None if finite else NOT_FINITE))
+            values.append(mask.values if finite else np.zeros_like(mask.values))
+        return MaskedPhoto(one.photo, tuple(values), tuple(outcomes))
+
+
+def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
+    """A recogniser as the method takes it."""
+    embed = recogniser.network.embed
+    return Surrogate(
+        embed if dtype == "float32" else partial(embed, dtype=dtype), recogniser.variables
+    )
+
+
+def _protected(masked: MaskedPhoto, epsilon: float) -> Protected:
+    photo = masked.photo
+    if photo.fault:
+        return Protected(photo.source, None, fault=photo.fault)
+    try:
+        pixels = photo.read()
+    except PhotoError as error:
+        return Protected(photo.source, None, fault=str(error))
+    changed = add_masks(pixels, masked.masks, photo.regions, epsilon)
+    return Protected(photo.source, changed, masked.outcomes)
+
+
+def _digest(*decides) -> str:
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
