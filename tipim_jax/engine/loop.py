@@ -141,7 +141,8 @@ def masks(
     surrogates, targets = layout.replicate((tuple(surrogates), targets))
     regions = iter(regions)
     while faces := list(islice(regions, size)):
-        rows = _dealt(len(faces), size, len(layout.devices))
+        count = len(faces)
+        rows = _dealt(count, size, len(layout.devices))
         valid = np.isin(np.arange(size), rows)
         padded = [faces[0]] * size
         for row, face in zip(rows, faces, strict=True):
@@ -159,7 +160,7 @@ def masks(
             targets,
             settings,
             layout=layout,
-            progress=lambda share, count=len(faces): progress(share * count),
+            progress=lambda share, count=count: progress(share * count),
             kept=kept,
         )
         for row in rows:
