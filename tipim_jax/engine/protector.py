@@ -11,7 +11,6 @@ does.
 import copy
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -25,8 +24,9 @@ from jaxtyping import UInt8
 
 from tipim_jax.engine import defaults
 from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
-from tipim_jax.engine.loop import Mask, masks
+from tipim_jax.engine.loop import masks
 from tipim_jax.engine.pictures import Picture, pixels_of
+from tipim_jax.engine.stream import PhotoStream, Waiting
 from tipim_jax.engine.targets import Targets, load_targets
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
@@ -207,7 +207,7 @@ class Protector:
         """
         photos = iter(photos)
         first, size = self._first_batch(photos)
-        stream = _Stream(chain(first, photos), progress)
+        stream = PhotoStream(chain(first, photos), progress)
         found = masks(
             self._surrogates,
             stream.regions(),
@@ -250,7 +250,7 @@ class Protector:
         group = self.method.mmd_group_size
         return -(-size // group) * group if size > group else size
 
-    def _with_outcomes(self, one: "_Waiting") -> MaskedPhoto:
+    def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
         outcomes, values = [], []
         for face, mask in zip(one.photo.faces, one.masks, strict=True):
             finite = bool(np.isfinite(mask.values).all())
@@ -258,45 +258,6 @@ class Protector:
             outcomes.append(FaceOutcome(face, target, finite, None if finite else NOT_FINITE))
             values.append(mask.values if finite else np.zeros_like(mask.values))
         return MaskedPhoto(one.photo, tuple(values), tuple(outcomes))
-
-
-class _Waiting:
-    """A photo some of whose masks may not be made yet."""
-
-    def __init__(self, photo: FoundPhoto):
-        self.photo = photo
-        self.masks: list[Mask] = []
-
-
-class _Stream:
-    """Takes photos apart into faces for the loop, and puts their masks together again."""
-
-    def __init__(self, photos: Iterable[FoundPhoto], progress: Callable[[float], None]):
-        self._photos, self._progress = photos, progress
-        self._waiting: deque[_Waiting] = deque()
-
-    def regions(self):
-        for photo in self._photos:
-            self._waiting.append(_Waiting(photo))
-            if not photo.faces:
-                self._progress(1)
-            yield from photo.regions
-
-    def advance(self, faces: float) -> None:
-        """Faces' worth of work as photos' worth."""
-        waiting = sum(len(one.photo.faces) for one in self._waiting)
-        photos = sum(bool(one.photo.faces) for one in self._waiting)
-        self._progress(faces * photos / max(1, waiting))
-
-    def add(self, mask: Mask) -> None:
-        """The next mask, in the order of the regions."""
-        first = next(one for one in self._waiting if len(one.masks) < len(one.photo.faces))
-        first.masks.append(mask)
-
-    def complete(self) -> Iterator[_Waiting]:
-        """Photos, from the front, all of whose masks are there."""
-        while self._waiting and len(self._waiting[0].masks) == len(self._waiting[0].photo.faces):
-            yield self._waiting.popleft()
 
 
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
