@@ -14,7 +14,7 @@ from PIL import Image
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.engine import loop
-from tipim_jax.engine.share import Share
+from tipim_jax.engine.processes import Process
 from tipim_jax.identification import (
     FIGURES,
     WITH_THRESHOLD,
@@ -23,7 +23,7 @@ from tipim_jax.identification import (
     Recognition,
     Threshold,
 )
-from tipim_jax.method import Surrogate, TipIm, batch, image_keys, protect
+from tipim_jax.method import Surrogate, TipIm, image_keys, protect
 from tipim_jax.report import Measurement
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from tipim_jax.sweep.crops import protect_cells
@@ -121,7 +121,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 12])
 def test_processes_share_all_the_work_and_none_of_it_twice(count):
     groups = [[1, 2, 3], [4], [5, 6, 7, 8]]
-    dealt = [Share(index, count).of(groups) for index in range(count)]
+    dealt = [Process(index, count).part_of(groups) for index in range(count)]
     assert [n for share in dealt for group in share for n in group] == [*range(1, 9)]
     sizes = [sum(map(len, share)) for share in dealt]
     assert max(sizes) - min(sizes) <= 1
@@ -223,7 +223,7 @@ def test_a_sweep_that_is_stopped_anywhere_ends_as_one_that_never_was(
 ):
     whole = run_cells(cells(), tmp_path / "whole", surrogate)
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_SAVES", 0)
-    monkeypatch.setattr(batch, "_MOST_ITERATIONS_A_CALL", 1)
+    monkeypatch.setattr(loop, "ITERATIONS_A_CALL", 1)
     kept = 0
     for stop_after in (3, 9, 8, 12, 5, 100):
         calls = itertools.count()

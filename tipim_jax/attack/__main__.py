@@ -34,14 +34,14 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     import weights_convert
     from tipim_jax.attack.run import run
     from tipim_jax.engine import Stopped
-    from tipim_jax.engine.share import join
+    from tipim_jax.engine.processes import join
     from tipim_jax.photos import NO_FACE, PhotoError
 
     try:
         configure()
-        share = join(settings.coordinator, settings.num_processes, settings.process_id)
+        process = join(settings.coordinator, settings.num_processes, settings.process_id)
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
-        results = run(settings, command, errors, share)
+        results = run(settings, command, errors, process)
     except (PhotoError, weights_convert.ConversionError) as error:
         errors.error(error)
         return 1

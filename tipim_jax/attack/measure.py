@@ -48,7 +48,7 @@ class Measured:
     photos: tuple[report.Photo, ...]
     failed: tuple[report.NotProtected, ...]
     recognisers: tuple[report.RecogniserResult, ...]
-    gallery: report.Gallery
+    gallery: report.GalleryResult
     quality: report.Quality
     pictures: Mapping[str, Sequence[report.FacePictures]]
 
@@ -124,7 +124,7 @@ def measure(
         photos=tuple(listed),
         failed=tuple(album.failed),
         recognisers=tuple(results),
-        gallery=report.Gallery(
+        gallery=report.GalleryResult(
             gallery_origin or "bundled people",
             len(roster.searched),
             len(np.unique(roster.identities)),
@@ -236,7 +236,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def results(
     settings: Attack,
     command: str,
-    targets: report.Targets,
+    targets: report.TargetResult,
     measured: Measured,
     missed: Sequence[report.NotProtected],
     seconds: Mapping[str, float],

@@ -14,17 +14,17 @@ from tipim_jax.console import Console
 from tipim_jax.datasets import bundled
 from tipim_jax.datasets.crops import CropCache
 from tipim_jax.datasets.portraits import find_portraits
-from tipim_jax.engine import Journal, Outcome, Protector, Share, clear_partial, protect_files
+from tipim_jax.engine import Journal, Outcome, Process, Protector, clear_partial, protect_files
 from tipim_jax.engine.protector import FINDERS
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification import Recogniser
 from tipim_jax.photos import YUNET, PhotoFile, find_photos, output_paths, write_whole
 from tipim_jax.progress import Bars
-from tipim_jax.report import NotProtected, Results, Targets, picture, report
+from tipim_jax.report import NotProtected, Results, TargetResult, picture, report
 from weights_convert import home, obtain
 
 
-def run(settings: Attack, command: str, console: Console, share: Share) -> Results | None:
+def run(settings: Attack, command: str, console: Console, process: Process) -> Results | None:
     """Protects, measures, and writes results.json and report.html beside the photos.
 
     Of several processes each protects its share of the photos, and the first, when all have,
@@ -34,7 +34,7 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
       settings: the command's.
       command: as it was given, for the report.
       console: for progress bars.
-      share: this process's.
+      process: this one, of those that share the run.
 
     Returns:
       what was measured; None but in the first process.
@@ -46,7 +46,8 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
     began = time.perf_counter()
     files = _input_files(settings)
     _make_output(settings.output)
-    if share.count == 1:
+    searched = gallery_files(settings.gallery)  # refused now, not after hours of work
+    if process.count == 1:
         clear_partial(settings.output)
     protector = Protector(
         settings.method,
@@ -59,10 +60,12 @@ def run(settings: Attack, command: str, console: Console, share: Share) -> Resul
     for photo, reason in protector.targets.left_out.items():
         console.print(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
-        outcome = _protect(settings, protector, files, share, bars)
-        if share.index > 0:
+        outcome = _protect(settings, protector, files, process, bars)
+        if process.index > 0:
             return None
-        found = _measure(settings, protector, files, outcome, command, console, bars, began)
+        found = _measure(
+            settings, protector, files, searched, outcome, command, console, bars, began
+        )
     target_pictures = {
         name: picture(face.pixels)
         for name, face in zip(protector.targets.names, protector.targets.faces, strict=True)
@@ -79,14 +82,14 @@ def _protect(
     settings: Attack,
     protector: Protector,
     files: Sequence[PhotoFile],
-    share: Share,
+    process: Process,
     bars: Bars,
 ) -> Outcome:
     """Protects this process's share; in the first one, what the others could not, once more."""
     outputs = output_paths(files, settings.output, keep_format=settings.format == "keep")
     outputs = dict(zip((file.source for file in files), outputs, strict=True))
     journal = Journal(settings.output, f"{protector.decides} {settings.keep_metadata}")
-    own = [file for group in share.of([files]) for file in group]
+    own = [file for group in process.part_of([files]) for file in group]
 
     def protected(some, overwrite):
         return protect_files(
@@ -100,19 +103,19 @@ def _protect(
         )
 
     outcome = protected(own, settings.overwrite)
-    share.wait()
-    if share.index == 0 and share.count > 1:
+    process.wait()
+    if process.index == 0 and process.count > 1:
         return protected(files, False)
     return outcome
 
 
-def _measure(settings, protector, files, outcome, command, console, bars, began):
+def _measure(settings, protector, files, searched, outcome, command, console, bars, began):
     recognisers = {
         name: protector.surrogates.get(name) or Recogniser.load(name)
         for name in settings.recognisers
     }
     kept = CropCache(home() / "crops", obtain(YUNET))
-    origin, named = gallery_files(settings.gallery)
+    origin, named = searched
     with threads(FINDERS) as pool:
         gallery, left_out = find_portraits(
             named,
@@ -161,7 +164,7 @@ def _measure(settings, protector, files, outcome, command, console, bars, began)
         for file in files
         if file.source in outcome.missed
     ]
-    imitated = Targets(protector.targets.origin, protector.targets.names)
+    imitated = TargetResult(protector.targets.origin, protector.targets.names)
     return measured, results(settings, command, imitated, measured, missed, seconds, work)
 
 

@@ -10,6 +10,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "found": ["FaceOutcome", "FoundPhoto", "MaskedPhoto", "WrittenPhoto"],
         "journal": ["Journal"],
         "protector": ["Protected", "Protector"],
-        "share": ["Share", "join"],
+        "processes": ["Process", "join"],
     },
 )

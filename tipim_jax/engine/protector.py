@@ -11,7 +11,7 @@ does.
 import copy
 import hashlib
 import json
-from collections import deque
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -25,8 +25,9 @@ from jaxtyping import UInt8
 
 from tipim_jax.engine import defaults
 from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
-from tipim_jax.engine.loop import Mask, masks
+from tipim_jax.engine.loop import masks
 from tipim_jax.engine.pictures import Picture, pixels_of
+from tipim_jax.engine.stream import PhotoStream, Waiting
 from tipim_jax.engine.targets import Targets, load_targets
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
@@ -113,8 +114,8 @@ class Protector:
         if not isinstance(targets, Targets):
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
-        on_cpu = jax.default_backend() == "cpu"
-        self.dtype = ("float32" if on_cpu else "bfloat16") if dtype == "auto" else dtype
+        self._on_cpu = jax.default_backend() == "cpu"
+        self.dtype = ("float32" if self._on_cpu else "bfloat16") if dtype == "auto" else dtype
         loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
         self.surrogates = {one.network.name: one for one in loaded}
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
@@ -207,7 +208,7 @@ class Protector:
         """
         photos = iter(photos)
         first, size = self._first_batch(photos)
-        stream = _Stream(chain(first, photos), progress)
+        stream = PhotoStream(chain(first, photos), progress)
         found = masks(
             self._surrogates,
             stream.regions(),
@@ -230,27 +231,32 @@ class Protector:
         return Layout.choose(self._surrogates, batch_of, len(self.targets.crops))
 
     def _first_batch(self, photos: Iterator[FoundPhoto]) -> tuple[list[FoundPhoto], int]:
-        """Photos for more than one full batch, or all, and the size of the batches."""
+        """The first photos, as many as tell the size of the batches, and that size."""
         first: list[FoundPhoto] = []
         faces = 0
         for photo in photos:
             first.append(photo)
             faces += len(photo.faces)
-            if faces > self.batch_size:
+            if faces > (1 if self._on_cpu else self.batch_size):
                 break
-        return first, self._size(min(faces, self.batch_size))
+        return first, self._size(faces)
 
     def _size(self, faces: int) -> int:
-        """Of the few sizes for which programs are compiled, the least that holds so many faces."""
-        if faces <= 1:
-            return 1
-        size = jax.local_device_count()
-        while size < faces:
-            size *= 2
-        group = self.method.mmd_group_size
-        return -(-size // group) * group if size > group else size
+        """Number of faces in a batch: one of few, since each is a program of its own.
 
-    def _with_outcomes(self, one: "_Waiting") -> MaskedPhoto:
+        On a CPU padding costs nothing, and one size serves all numbers but 1.
+        """
+        devices = jax.local_device_count()
+        if faces <= 1 or self.batch_size < devices:
+            return min(self.batch_size, max(1, faces))
+        size = devices
+        while size < (self.batch_size if self._on_cpu else min(faces, self.batch_size)):
+            size += devices
+        group = self.method.mmd_group_size
+        together = math.lcm(group, devices) if size > group else 1
+        return -(-size // together) * together
+
+    def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
         outcomes, values = [], []
         for face, mask in zip(one.photo.faces, one.masks, strict=True):
             finite = bool(np.isfinite(mask.values).all())
@@ -258,45 +264,6 @@ class Protector:
             outcomes.append(FaceOutcome(face, target, finite, None if finite else NOT_FINITE))
             values.append(mask.values if finite else np.zeros_like(mask.values))
         return MaskedPhoto(one.photo, tuple(values), tuple(outcomes))
-
-
-class _Waiting:
-    """A photo some of whose masks may not be made yet."""
-
-    def __init__(self, photo: FoundPhoto):
-        self.photo = photo
-        self.masks: list[Mask] = []
-
-
-class _Stream:
-    """Takes photos apart into faces for the loop, and puts their masks together again."""
-
-    def __init__(self, photos: Iterable[FoundPhoto], progress: Callable[[float], None]):
-        self._photos, self._progress = photos, progress
-        self._waiting: deque[_Waiting] = deque()
-
-    def regions(self):
-        for photo in self._photos:
-            self._waiting.append(_Waiting(photo))
-            if not photo.faces:
-                self._progress(1)
-            yield from photo.regions
-
-    def advance(self, faces: float) -> None:
-        """Faces' worth of work as photos' worth."""
-        waiting = sum(len(one.photo.faces) for one in self._waiting)
-        photos = sum(bool(one.photo.faces) for one in self._waiting)
-        self._progress(faces * photos / max(1, waiting))
-
-    def add(self, mask: Mask) -> None:
-        """The next mask, in the order of the regions."""
-        first = next(one for one in self._waiting if len(one.masks) < len(one.photo.faces))
-        first.masks.append(mask)
-
-    def complete(self) -> Iterator[_Waiting]:
-        """Photos, from the front, all of whose masks are there."""
-        while self._waiting and len(self._waiting[0].masks) == len(self._waiting[0].photo.faces):
-            yield self._waiting.popleft()
 
 
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:

@@ -5,7 +5,7 @@ from tipim_jax.report.page import MOST_PHOTOS, render, report
 from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, picture, png_picture
 from tipim_jax.report.results import (
     Face,
-    Gallery,
+    GalleryResult,
     NotProtected,
     Photo,
     Quality,
@@ -14,7 +14,7 @@ from tipim_jax.report.results import (
     Results,
     Scores,
     Standing,
-    Targets,
+    TargetResult,
     finite_or_none,
 )
 
@@ -22,7 +22,7 @@ __all__ = [
     "MOST_PHOTOS",
     "Face",
     "FacePictures",
-    "Gallery",
+    "GalleryResult",
     "Measurement",
     "NotProtected",
     "Photo",
@@ -33,7 +33,7 @@ __all__ = [
     "Results",
     "Scores",
     "Standing",
-    "Targets",
+    "TargetResult",
     "face_pictures",
     "finite_or_none",
     "picture",

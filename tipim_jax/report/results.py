@@ -155,13 +155,13 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Targets:
+class TargetResult:
     origin: str
     identities: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Gallery:
+class GalleryResult:
     origin: str
     images: int
     identities: int
@@ -178,8 +178,8 @@ class Results:
     versions: dict[str, str]
     settings: dict[str, Setting]
     surrogates: tuple[str, ...]
-    targets: Targets
-    gallery: Gallery
+    targets: TargetResult
+    gallery: GalleryResult
     recognisers: tuple[RecogniserResult, ...]
     quality: Quality
     seconds: dict[str, float]

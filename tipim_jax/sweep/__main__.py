@@ -105,7 +105,7 @@ def _sweep(command: Command, errors: Console) -> int:
 
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
-    from tipim_jax.engine.share import join
+    from tipim_jax.engine.processes import join
     from tipim_jax.progress import Bars
     from tipim_jax.sweep.data import load_experiment
     from tipim_jax.sweep.outcome import write_outcome
@@ -113,7 +113,7 @@ def _sweep(command: Command, errors: Console) -> int:
 
     try:
         configure()
-        share = join(command.coordinator, command.num_processes, command.process_id)
+        process = join(command.coordinator, command.num_processes, command.process_id)
         output.mkdir(parents=True, exist_ok=True)
         with Bars(errors) as bars:
             experiment = load_experiment(
@@ -123,7 +123,7 @@ def _sweep(command: Command, errors: Console) -> int:
     except weights_convert.ConversionError as error:
         errors.error(error)
         return 1
-    if share.index == 0:
+    if process.index == 0:
         console = Console()
         seconds = time.perf_counter() - began
         console.print(write_outcome(sweep, experiment, way, found, output, seconds))

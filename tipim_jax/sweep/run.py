@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tipim_jax.datasets.crops import CropCache
-from tipim_jax.engine.share import Share
+from tipim_jax.engine.processes import Process
 from tipim_jax.identification import (
     CropFaces,
     Experiment,
@@ -45,7 +45,7 @@ def run(
       output: folder for everything.
       bars: for progress.
     """
-    share = Share.own()
+    process = Process.own()
     names = dict.fromkeys(
         (*itertools.chain(*(cell.surrogates for cell in sweep.cells)), *sweep.recognisers)
     )
@@ -59,7 +59,7 @@ def run(
         strangers=experiment.strangers.digest if experiment.strangers else "",
     )
     way = _way(sweep, experiment, recognisers, places)
-    own = share.of([list(group) for _, group in _grouped(sweep.cells)])
+    own = process.part_of([list(group) for _, group in _grouped(sweep.cells)])
     advance = bars.add("protecting", sum(map(len, own)) * len(experiment.probes), "faces")
     for group in own:
         if all(places.row(cell).is_file() for cell in group):
@@ -67,7 +67,7 @@ def run(
             continue
         way.protect(group, [places.cell(cell) for cell in group], advance)
     cells = [cell for group in own for cell in group]
-    if share.index == 0:
+    if process.index == 0:
         cells.insert(0, None)  # the clean faces
     judges: dict[str, Judge] = {}
     advance = bars.add("judging", len(cells), "cells")
@@ -76,8 +76,8 @@ def run(
             judges = judges or experiment.judges(recognisers, faces_bar(bars))
             _measured(cell, judges, recognisers, experiment, way, places).write(places.row(cell))
         advance(1)
-    share.wait()
-    if share.index == 0:
+    process.wait()
+    if process.index == 0:
         shutil.rmtree(places.unfinished, ignore_errors=True)
     everything = [(None, None), *((cell, places.cell(cell)) for cell in sweep.cells)]
     return way, [(Measurement.read(places.row(cell)), folder) for cell, folder in everything]

@@ -13,8 +13,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Share:
-    """What falls to one of several processes.
+class Process:
+    """One of the processes that share a run.
 
     Attributes:
       index: of the process, from 0.
@@ -25,11 +25,11 @@ class Share:
     count: int
 
     @classmethod
-    def own(cls) -> "Share":
+    def own(cls) -> "Process":
         """Of this process."""
         return cls(jax.process_index(), jax.process_count())
 
-    def of(self, groups: Sequence[Sequence[T]]) -> list[list[T]]:
+    def part_of(self, groups: Sequence[Sequence[T]]) -> list[list[T]]:
         """Deals the members of groups out, one after the other; those that get none are left out.
 
         What belongs together stays together as far as every process has as much to do.
@@ -47,7 +47,7 @@ class Share:
             multihost_utils.sync_global_devices("tipim_jax")
 
 
-def join(coordinator: str | None, count: int | None, index: int | None) -> Share:
+def join(coordinator: str | None, count: int | None, index: int | None) -> Process:
     """Joins the processes of a run, before anything is computed; this one alone where all are None.
 
     Args:
@@ -70,4 +70,4 @@ def join(coordinator: str | None, count: int | None, index: int | None) -> Share
                 f"--coordinator {coordinator}: {reason}; the same address goes with all "
                 f"{count} processes, which are numbered from 0"
             ) from None
-    return Share.own()
+    return Process.own()
