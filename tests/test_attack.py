@@ -142,7 +142,7 @@ def test_results_say_what_was_measured_on_the_saved_files(first_run, album):
             assert face.target in people.TARGETS
             score = face.recognisers["mobileface"]
             assert score.protected.own_cosine < score.clean.own_cosine - 0.2
-            # Leaving oneself weighs three times as much: the target is ahead, but hardly nearer yet.
+            # Leaving oneself weighs thrice: the target is ahead, but hardly nearer yet.
             assert score.protected.target_rank < score.clean.target_rank
             assert score.protected.own_rank > score.protected.target_rank
 
