@@ -44,7 +44,6 @@ from benchmarks import flops, machine, table
 from benchmarks.method import prepared
 from benchmarks.subject import Subject, faces, subject
 from tipim_jax import networks
-from tipim_jax.divisors import greatest_divisor
 from tipim_jax.method import PRESETS, Layout, TipIm
 
 TARGETS = 10
@@ -94,11 +93,8 @@ def main() -> None:
     for *combined, count in itertools.product(*grid, options.devices or [None]):
         name, batch, preset, dtype, mode = combined
         if count is None:
-            count = greatest_divisor(batch, len(available))
+            count = min(batch, len(available))
         key = dict(zip(KEYS, (name, batch, preset, mode, dtype, count), strict=True))
-        if batch % count:
-            print(f"left out: {batch} images do not divide among {count} devices", file=sys.stderr)
-            continue
         _say(" ".join(map(str, key.values())))
         settings = dataclasses.replace(PRESETS[preset](), **MODES[mode])
         on = tuple(available[:count])
@@ -130,7 +126,7 @@ def _options():
     several("--preset", "official", choices=PRESETS)
     several("--mode", "all", choices=MODES)
     several("--dtype", "float32", choices=machine.PRECISIONS)
-    several("--devices", "as many as divide the batch", type=int)
+    several("--devices", "all, but no more than images", type=int)
     parser.add_argument("--iterations", type=int, default=5, help="in a turn (default: 5)")
     parser.add_argument("--turns", type=int, default=3, help="the best counts (default: 3)")
     parser.add_argument("--no-torch", dest="torch", action="store_false", help="ours alone")

@@ -1,18 +1,22 @@
 """The method, on a small network whose every number can be checked."""
 
+import ast
 import dataclasses
+import re
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tipim_jax.method import Surrogate, TipIm, advance, protect, start
-from tipim_jax.method.identity import gain_distances, gains, identity_cotangents, normalise
-from tipim_jax.method.mmd import mmd, naturalness_gradients
+from tipim_jax import method
+from tipim_jax.method import Surrogate, TipIm, advance, normalise, protect, start, steps_of
+from tipim_jax.method.budget import contrast
+from tipim_jax.method.gain import euclidean_distances, gains, squared_distances
+from tipim_jax.method.losses import identity_cotangents, mean_identity_cotangents
+from tipim_jax.method.mmd import mmd
 from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
-from tipim_jax.method.update import tip_im_update
-from tipim_jax.method.weight import contrast
 
 SIZE = 12
 
@@ -73,11 +77,13 @@ def test_the_official_step_is_one_and_a_half_budgets_over_all_iterations():
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0, 3.0])
-@pytest.mark.parametrize("distance", ["sum", "mean"])
-def test_identity_cotangents_are_the_derivative_of_the_printed_loss(weight, distance):
+@pytest.mark.parametrize(
+    ("reduce", "cotangents"),
+    [(jnp.sum, identity_cotangents), (jnp.mean, mean_identity_cotangents)],
+)
+def test_identity_cotangents_are_the_derivative_of_the_printed_loss(weight, reduce, cotangents):
     """Of raw embeddings of usual lengths, whose normalisation takes away what is radial."""
     rng = np.random.default_rng(0)
-    reduce = {"sum": jnp.sum, "mean": jnp.mean}[distance]
     own = normalise(rng.normal(size=8))
     targets = normalise(rng.normal(size=(3, 8)))
 
@@ -90,7 +96,7 @@ def test_identity_cotangents_are_the_derivative_of_the_printed_loss(weight, dist
         raw = jnp.asarray(length * raw / np.linalg.norm(raw), jnp.float32)
         printed = jnp.stack([jax.grad(loss)(raw, target) for target in targets])
         _, pull_back = jax.vjp(normalise, raw)
-        (found,) = jax.vmap(pull_back)(identity_cotangents(own, targets, weight, distance))
+        (found,) = jax.vmap(pull_back)(cotangents(own, targets, weight))
         np.testing.assert_allclose(found, printed, atol=1e-4 * np.abs(printed).max())
     if weight == 1:  # nothing is radial then
 
@@ -98,7 +104,7 @@ def test_identity_cotangents_are_the_derivative_of_the_printed_loss(weight, dist
             return reduce((x - target) ** 2) - reduce((x - own) ** 2)
 
         printed = jnp.stack([jax.grad(plain)(own[::-1], target) for target in targets])
-        found = identity_cotangents(own, targets, weight, distance)
+        found = cotangents(own, targets, weight)
         np.testing.assert_allclose(found, printed, atol=1e-6)
 
 
@@ -125,13 +131,17 @@ def test_gains_agree_with_a_calculation_by_hand():
     own = jnp.array([[0.0, 0.0]])
     targets = jnp.array([[3.0, 4.0], [0.0, 1.0]])
     candidate = jnp.array([[0.0, 3.0]])
-    euclidean = gain_distances(candidate, jnp.concatenate([own, targets]), "euclidean")
+    euclidean = euclidean_distances(candidate, jnp.concatenate([own, targets]))
     np.testing.assert_allclose(euclidean, [[3.0, np.sqrt(10), 2.0]], rtol=1e-6)
-    squared = gain_distances(candidate, jnp.concatenate([own, targets]), "squared")
+    squared = squared_distances(candidate, jnp.concatenate([own, targets]))
     np.testing.assert_allclose(squared, [[9.0, 10.0, 4.0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        gains(squared[:, 0], squared[:, 1:]), [np.log(1 + np.e**5)], rtol=1e-6
+    )
     by_hand = {"max": np.e**5, "min": np.e**-1, "sum": np.e**5 + np.e**-1}
     for reduction, ratio in by_hand.items():
-        found = gains(squared[:, 0], squared[:, 1:], reduction)
+        gain = steps_of(TipIm(gain=reduction)).gain
+        found = gain(squared[:, 0], squared[:, 1:])
         np.testing.assert_allclose(found, [np.log(1 + ratio)], rtol=1e-6)
 
 
@@ -191,8 +201,8 @@ def test_the_mmd_gradient_of_a_group_falls_as_the_square_of_its_size():
     for group in (1, 2, 3, 6):
         settings = TipIm(mmd_group_size=group, mmd_bandwidths=(1e3,))
         keys = image_keys(*range(6))
-        gradients[group] = naturalness_gradients(
-            original, original + change, keys, np.ones(6, bool), np.ones(6), settings
+        gradients[group] = steps_of(settings).mmd_gradients(
+            original, original + change, keys, np.ones(6, bool), np.ones(6)
         )
     for group in (2, 3, 6):
         np.testing.assert_allclose(gradients[group] * group**2, gradients[1], rtol=1e-3, atol=1e-9)
@@ -203,8 +213,8 @@ def test_few_images_fill_their_mmd_group_with_views_of_themselves():
     settings = TipIm(gamma=0.01, iterations=3, views=0, mmd_group_size=7)
     problem, state = start([surrogate()], original, crops(2, seed=2), keys, settings)
     moved = original + np.random.default_rng(7).uniform(-2, 2, original.shape).astype(np.float32)
-    gradient = naturalness_gradients(
-        original, moved, keys, np.ones(2, bool), np.full(2, 0.01, np.float32), settings
+    gradient = steps_of(settings).mmd_gradients(
+        original, moved, keys, np.ones(2, bool), np.full(2, 0.01, np.float32)
     )
     assert np.isfinite(gradient).all() and (np.abs(gradient) > 0).any()
     state, _ = advance((surrogate(),), problem, state, settings, 3)
@@ -246,17 +256,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
     assert np.abs(first - other).max() > 0.01
 
 
-def test_pieces_of_a_run_add_up_to_the_whole():
+@pytest.mark.parametrize("counts", [(2, 2, 2, 1), (1, 6), (3, 4)])
+def test_pieces_of_a_run_add_up_to_the_whole_to_the_last_byte(counts):
     surrogates, keys = (surrogate(),), image_keys(1, 2)
-    settings = TipIm(iterations=6)
+    settings = TipIm(iterations=7)
     whole, choices = protect(surrogates, crops(2), crops(3, seed=2), keys, settings)
+    assert choices.target.shape == (7, 2)
     problem, state = start(surrogates, crops(2), crops(3, seed=2), keys, settings)
     pieces = []
-    for _ in range(3):
-        state, piece = advance(surrogates, problem, state, settings, 2)
+    for count in counts:
+        state, piece = advance(surrogates, problem, state, settings, count)
         pieces.append(piece.target)
     np.testing.assert_array_equal(jnp.concatenate(pieces), choices.target)
-    np.testing.assert_allclose(state.protected, whole, atol=1e-4)
+    np.testing.assert_array_equal(state.iteration, [7, 7])
+    np.testing.assert_array_equal(state.protected, whole)
 
 
 def test_images_of_several_settings_in_one_batch_are_as_in_batches_of_their_own():
@@ -288,7 +301,6 @@ def test_a_single_target_is_the_one_that_the_key_draws_and_no_other_matters():
     network, original, targets = surrogate(), crops(6), crops(3, seed=2)
     settings = TipIm(iterations=5, views=0, target_choice="single")
     found, choices = protect([network], original, targets, image_keys(*range(6)), settings)
-    assert not choices.target.any()
     search = dataclasses.replace(settings, target_choice="search")
     alone = [
         protect([network], original, targets[k : k + 1], image_keys(*range(6)), search)[0]
@@ -297,6 +309,8 @@ def test_a_single_target_is_the_one_that_the_key_draws_and_no_other_matters():
     drawn = [[np.allclose(one[n], found[n], atol=1e-3) for one in alone] for n in range(6)]
     assert [sum(row) for row in drawn] == [1] * 6
     assert len({row.index(True) for row in drawn}) > 1
+    named = np.repeat([[row.index(True) for row in drawn]], 5, axis=0)
+    np.testing.assert_array_equal(choices.target, named)
 
 
 def test_between_two_searches_the_target_is_kept():
@@ -334,7 +348,8 @@ def test_the_nearest_target_is_the_one_that_x_is_nearest_to():
 def test_all_targets_together_pull_as_the_mean_of_their_losses_does():
     network, original, targets = surrogate(), crops(2), crops(3, seed=2)
     settings = TipIm(iterations=1, views=0, target_choice="mean", norm="linf", epsilon=255.0)
-    found, _ = protect([network], original, targets, image_keys(1, 2), settings)
+    found, choices = protect([network], original, targets, image_keys(1, 2), settings)
+    np.testing.assert_array_equal(choices.target, [[-1, -1]])
 
     def loss(images):
         embeddings, original_embeddings = network(images), network(original)
@@ -365,8 +380,8 @@ def test_several_surrogates_average_their_losses():
 
 
 def test_the_update_accumulates_momentum_as_the_official_code_does():
-    settings = TipIm(norm="l2", momentum=0.5)
-    update = tip_im_update(settings)
+    weight = np.ones((4, 4, 1), np.float32)
+    update = steps_of(TipIm(norm="l2", momentum=0.5)).update(weight, 0.18)
     gradients = np.random.default_rng(0).normal(size=(3, 4, 4, 3)).astype(np.float32)
     state, trace = update.init(gradients[0]), 0.0
     for gradient in gradients:
@@ -374,7 +389,7 @@ def test_the_update_accumulates_momentum_as_the_official_code_does():
         trace = 0.5 * trace + gradient / np.abs(gradient).mean()
         expected = -0.18 * trace / np.sqrt(np.mean(trace**2))
         np.testing.assert_allclose(change, expected, rtol=1e-4)
-    sign = tip_im_update(TipIm(norm="linf"))
+    sign = steps_of(TipIm(norm="linf")).update(weight, 0.18)
     change, _ = sign.update(gradients[0], sign.init(gradients[0]))
     np.testing.assert_allclose(change, -0.18 * np.sign(gradients[0]), rtol=1e-6)
 
@@ -406,16 +421,24 @@ def test_a_setting_out_of_range_is_refused_by_name(change, message):
         protect([surrogate()], crops(4), crops(2), image_keys(1, 2, 3, 4), settings)
 
 
-def test_one_compilation_serves_every_epsilon_and_gamma(caplog):
+def test_one_compilation_serves_all_numbers_among_the_settings_and_any_count(caplog):
     surrogates, keys = (surrogate(),), image_keys(1, 2)
     with jax.log_compiles():
-        for epsilon, gamma in ((12.0, 0.0), (8.0, 0.0), (4.0, 0.5)):
+        for epsilon, gamma, weight, count in (
+            (12.0, 0.0, 1.0, 7),
+            (8.0, 0.0, 3.0, 47),
+            (4.0, 0.5, 1.0, 1),
+        ):
             # A momentum that no other test has: nothing is compiled yet.
-            settings = TipIm(iterations=7, epsilon=epsilon, gamma=gamma, momentum=0.875)
+            settings = TipIm(
+                iterations=count, epsilon=epsilon, gamma=gamma, self_weight=weight, momentum=0.875
+            )
             problem, state = start(surrogates, crops(2), crops(3), keys, settings)
-            advance(surrogates, problem, state, settings, 7)
+            _, choices = advance(surrogates, problem, state, settings, count)
+            assert len(choices.gain) == count and (choices.gain > 0).all()
     compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
-    assert sum("_advance" in message for message in compiled) == 1
+    for program in ("_start", "_advance"):
+        assert sum(program in message for message in compiled) == 1, program
 
 
 def test_gradients_of_several_surrogates_count_alike_however_large_they_are():
@@ -464,3 +487,36 @@ def test_where_a_photo_is_smooth_the_mask_has_less_room():
     change = np.abs(np.asarray(found) - original)
     for half, most in ((change[:, :, :9], np.minimum(epsilons, 4)), (change[:, :, 22:], epsilons)):
         np.testing.assert_allclose(half.max(axis=(1, 2, 3)), most, atol=1e-3)
+
+
+def test_a_step_of_the_algorithm_gives_way_to_another():
+    """The last target in place of the best one, and a step of ours in place of eq. 5's."""
+    network, original, targets, keys = surrogate(), crops(2), crops(3, seed=2), image_keys(1, 2)
+    settings = TipIm(iterations=3, views=0)
+    last = dataclasses.replace(steps_of(settings), best=lambda gains: len(gains) - 1)
+    _, choices = protect([network], original, targets, keys, settings, steps=last)
+    assert (choices.target == 2).all()
+    _, choices = protect([network], original, targets, keys, settings)
+    assert (choices.target != 2).any()
+
+    up = dataclasses.replace(last, project=lambda moved, original, budget: original + budget)
+    found, _ = protect([network], original, targets, keys, settings, steps=up)
+    np.testing.assert_allclose(found, original + 12, rtol=1e-6)
+
+
+def test_each_equation_of_the_paper_names_one_function():
+    """`grep "(eq. 7)"` leads to it."""
+    found = []
+    for path in Path(method.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                equations = re.findall(r"\(eq\. (\d)\)", ast.get_docstring(node) or "")
+                found += [(int(number), node.name) for number in equations]
+    assert sorted(found) == [
+        (2, "identity_cotangents"),
+        (3, "mmd"),
+        (4, "total_gradient"),
+        (5, "step"),
+        (6, "best_candidate"),
+        (7, "gains"),
+    ]

@@ -20,12 +20,14 @@ from tipim_jax.method import (
     advance,
     protect,
     start,
+    steps_of,
 )
 from tipim_jax.method import (
     image_keys as keys_of,
 )
 from tipim_jax.method.batch import _advance
-from tipim_jax.method.layout import pieces
+from tipim_jax.method.devices import pieces
+from tipim_jax.pieces import in_pieces, piece
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,20 +56,22 @@ def run_on(devices: int, folder: Path) -> dict[str, np.ndarray]:
 
 
 def _cases():
-    """8 images on all devices, with a toy network and with a real one, without and with MMD."""
-    images, targets = crops(8), crops(6, seed=2)
+    """Images on all devices, with a toy network and with a real one, without and with MMD."""
+    targets = crops(6, seed=2)
     settings = TipIm(iterations=4)
-    for name, change in {
-        "alone": {"search_every": 2},
-        "mmd": {"gamma": 5.0, "mmd_group_size": 11},
-    }.items():
+    for name, count, change in (
+        ("alone", 8, {"search_every": 2}),
+        ("left over", 7, {"search_every": 2}),
+        ("mmd", 8, {"gamma": 5.0, "mmd_group_size": 11}),
+        ("mmd left over", 7, {"gamma": 5.0, "mmd_group_size": 11}),
+    ):
         yield (
             name,
             *protect(
                 [surrogate()],
-                images,
+                crops(count),
                 targets,
-                image_keys(*range(8)),
+                image_keys(*range(count)),
                 dataclasses.replace(settings, **change),
             ),
         )
@@ -87,12 +91,13 @@ def on_one(tmp_path_factory):
 def test_any_number_of_devices_gives_the_same(on_one, count, tmp_path):
     several = run_on(count, tmp_path)
     assert several["devices"] == count
-    for case in ("alone", "real"):
+    for case in ("alone", "left over", "real"):
         assert np.abs(on_one[case]).max() > 1
         np.testing.assert_array_equal(several[case], on_one[case], err_msg=case)
-    # Sets of the MMD reach over devices.
-    np.testing.assert_allclose(several["mmd"], on_one["mmd"], atol=0.02)
-    assert np.abs(on_one["mmd"] - on_one["alone"]).max() > 1, "the term restrains the mask"
+    for mmd, without in (("mmd", "alone"), ("mmd left over", "left over")):
+        # Sets of the MMD reach over devices.
+        np.testing.assert_allclose(several[mmd], on_one[mmd], atol=0.02)
+        assert np.abs(on_one[mmd] - on_one[without]).max() > 1, "the term restrains the mask"
 
 
 def test_pieces_change_nothing():
@@ -113,13 +118,13 @@ def test_pieces_change_nothing():
 
 
 def test_a_cpu_takes_one_image_at_a_time_and_targets_that_fit_its_cache():
-    for targets, at_once in ((1, 1), (3, 3), (10, 2), (11, 1), (12, 4)):
+    for targets, at_once in ((1, 1), (3, 3), (7, 4), (10, 2), (11, 4), (12, 4), (13, 2)):
         layout = Layout.choose([surrogate()], crops(6), targets, jax.local_devices()[:1])
         assert (layout.images, layout.targets) == (1, at_once)
     assert str(layout) == "cpu ×1, 1 images × 4 targets at once"
 
 
-def test_pieces_are_as_large_as_memory_allows_and_divide_what_there_is():
+def test_pieces_are_as_large_as_memory_allows_and_leave_little_to_be_filled_up():
     network, shape = [mobileface()], (112, 112, 3)
     rooms = (100, 3, 0.05, 0.001)
     assert [pieces(network, shape, 64, 10, room * 1e9) for room in rooms] == [
@@ -128,6 +133,22 @@ def test_pieces_are_as_large_as_memory_allows_and_divide_what_there_is():
         (1, 5),
         (1, 1),
     ]
+    for count, most, size in ((7, 6, 4), (64, 27, 22), (13, 12, 7), (5, 1, 1), (3, 8, 3)):
+        assert piece(count, most) == size
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 4, 7, 8])
+def test_what_is_left_over_is_a_piece_too(at_once):
+    rows = np.arange(14.0).reshape(7, 2)
+    sizes = []
+
+    def doubled(rows, others):
+        sizes.append(len(rows))
+        return 2 * rows + others
+
+    found = in_pieces(doubled, at_once, rows, rows[::-1])
+    np.testing.assert_array_equal(found, 2 * rows + rows[::-1])
+    assert set(sizes) == {min(at_once, 7)}
 
 
 def test_memory_is_not_underestimated():
@@ -137,7 +158,9 @@ def test_memory_is_not_underestimated():
     keys = keys_of(0, images)
     layout = Layout(tuple(jax.local_devices()[:1]), len(images), len(targets))
     problem, state = start([mobileface()], images, targets, keys, settings, layout=layout)
-    program = _advance.lower((mobileface(),), problem, state, settings, 1, layout).compile()
+    program = _advance.lower(
+        (mobileface(),), problem, state, np.int32(1), steps_of(settings), layout
+    ).compile()
     needed = program.memory_analysis().temp_size_in_bytes
     assert needed > 20e6
     for room, fits in ((needed, False), (4 * needed, True)):
@@ -145,10 +168,12 @@ def test_memory_is_not_underestimated():
         assert (found == (layout.images, layout.targets)) == fits
 
 
-def test_a_batch_that_devices_do_not_divide_is_refused():
-    layout = Layout(tuple(jax.local_devices()[:1]) * 2, 1, 1)
-    with pytest.raises(ValueError, match="a batch of 3 images does not divide among 2 devices"):
-        start([surrogate()], crops(3), crops(2), image_keys(1, 2, 3), TipIm(), layout=layout)
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
+def test_as_few_devices_are_taken_as_are_as_fast_as_all(monkeypatch, count):
+    devices = jax.local_devices()[:1] * 4
+    monkeypatch.setattr(jax, "local_devices", lambda: devices)
+    taken = len(Layout.choose([surrogate()], crops(count), 2).devices)
+    assert taken == {1: 1, 3: 3, 4: 4, 5: 3, 9: 3}[count]
 
 
 def test_the_images_of_the_caller_outlive_the_run():

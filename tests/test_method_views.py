@@ -11,14 +11,17 @@ from tests.test_method import crops, image_keys, small_network
 from tipim_jax.datasets import bundled as people
 from tipim_jax.method import Surrogate, TipIm, protect
 from tipim_jax.method.views import (
-    CROP,
-    aligned,
     draw_alignment,
     inverse,
-    random_view,
+    official_view,
+    posted_view,
     rescaled,
+    through,
     transposed,
 )
+
+CROP = 112
+SIZE = (CROP, CROP)
 
 
 def surrogate():
@@ -61,7 +64,7 @@ def test_in_a_photo_the_face_is_protected_and_nothing_around_it_changes():
 
 def test_an_aligned_crop_is_sampled_as_opencv_does():
     image, matrix = crops(1, size=40)[0], placed(1)[0]
-    ours = aligned(jnp.asarray(image), inverse(matrix))
+    ours = through(jnp.asarray(image), inverse(matrix), SIZE)
     expected = cv2.warpAffine(
         image, matrix, (CROP, CROP), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -72,12 +75,12 @@ def test_an_aligned_crop_is_sampled_as_opencv_does():
 def test_an_alignment_that_changes_nothing_sees_the_photo_itself():
     image = crops(1, size=CROP)[0]
     same = jnp.eye(2, 3)
-    np.testing.assert_allclose(aligned(jnp.asarray(image), same), image, atol=1e-3)
-    np.testing.assert_array_equal(aligned(jnp.asarray(image), None), image)
+    np.testing.assert_allclose(through(jnp.asarray(image), same, SIZE), image, atol=1e-3)
+    np.testing.assert_array_equal(through(jnp.asarray(image), None, SIZE), image)
 
 
 def test_another_alignment_moves_the_face_by_a_few_pixels():
-    matrices = jax.vmap(lambda key: draw_alignment(key, CROP))(
+    matrices = jax.vmap(lambda key: draw_alignment(key, SIZE))(
         jax.random.split(jax.random.key(0), 500)
     )
     eye = jnp.array([38.3, 51.7, 1.0])
@@ -95,7 +98,7 @@ def test_views_are_averaged(choice):
     cotangent = network.embed_one(original[0]) - network(targets)[0]
     gradients = []
     for one in jax.random.split(key, 3):
-        see, coded = random_view(one, "posted", None)
+        see, coded = posted_view(one, None, SIZE)
         gradients.append(
             jax.vjp(lambda x, s=see, c=coded: network.embed_one(c(s(x))), original[0])[1](
                 cotangent
@@ -108,12 +111,12 @@ def test_views_are_averaged(choice):
     )
 
 
-@pytest.mark.parametrize("kind", ["official", "posted"])
-def test_a_view_and_its_transpose_are_one(kind):
+@pytest.mark.parametrize("draw", [official_view, posted_view])
+def test_a_view_and_its_transpose_are_one(draw):
     rng = np.random.default_rng(0)
     image = rng.normal(size=(30, 32, 3)).astype(np.float32)
     gradients = rng.normal(size=(4, CROP, CROP, 3)).astype(np.float32)
-    see, _ = random_view(jax.random.key(3), kind, inverse(placed(1, size=30)[0]))
+    see, _ = draw(jax.random.key(3), inverse(placed(1, size=30)[0]), SIZE)
     left = np.einsum("hwc,khwc->k", see(jnp.asarray(image)), gradients)
     right = np.einsum("hwc,khwc->k", image, transposed(see, jnp.asarray(gradients), (30, 32)))
     np.testing.assert_allclose(left, right, rtol=1e-4)
@@ -139,7 +142,7 @@ def test_a_posted_view_is_scaled_and_compressed_each_by_chance():
     image = jnp.repeat(pattern[..., None], 3, axis=-1)
 
     def of(key):
-        see, coded = random_view(key, "posted", None)
+        see, coded = posted_view(key, None, SIZE)
         flat = see(image) - see(image).mean()
         noise = 128 + 5 * jax.random.normal(jax.random.key(7), (CROP, CROP, 1)).repeat(3, axis=-1)
         return jnp.std(flat), jnp.std(coded(noise) - noise)

@@ -32,11 +32,19 @@ AUTOMATIC = [
 ONE_OF_EACH_ARCHITECTURE = ["mobileface", "sface", "dlib", "facenet-128", "lightcnn", "nn4-small2"]
 
 
-@pytest.fixture(params=AUTOMATIC)
+def first_and(*rest):
+    """The first network's test is quick enough for every day; all the others are thorough."""
+    first, *others = rest
+    return [first, *(pytest.param(name, marks=pytest.mark.thorough) for name in others)]
+
+
+@pytest.fixture(params=AUTOMATIC, scope="module")
 def name(request):
+    """Scoped so that all tests of a network follow one another, and its programs are freed."""
     if isinstance(networks.get(request.param).weights, NpmMember) and not shutil.which("npm"):
         pytest.skip(f"npm, by which the weights of {request.param} come, is not installed")
-    return request.param
+    yield request.param
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +52,6 @@ def golden():
     path = Path(__file__).parent / "golden" / "networks" / "faces.npz"
     with np.load(path) as arrays:
         return dict(arrays)
-
-
-@functools.cache
-def embedder(name, dtype=jnp.float32):
-    """Canonical crops to embeddings, compiled once for all tests."""
-    variables = weights_convert.load(name)
-    return jax.jit(lambda crops: networks.get(name).embed(variables, crops, dtype=dtype))
 
 
 def unit(embeddings):
@@ -64,18 +65,21 @@ def assert_same_embeddings(ours, theirs):
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@functools.partial(jax.jit, static_argnames=("name", "dtype"))
+def embed_with(variables, crops, name, dtype):
+    return networks.get(name).embed(variables, crops, dtype=dtype)
+
+
 def embed(name, crops, dtype=jnp.float32):
-    network = networks.get(name)
-    run = jax.jit(functools.partial(network.embed, dtype=dtype))
-    return run(weights_convert.load(name), jnp.asarray(crops, jnp.float32))
+    """Canonical crops to embeddings, compiled once for all tests."""
+    return embed_with(weights_convert.load(name), jnp.asarray(crops, jnp.float32), name, dtype)
 
 
 def test_embeddings_are_those_of_the_original_framework(name, golden):
     """sface in onnxruntime, the others in PyTorch (tests/golden/networks/make.py)."""
     if name == "dlib":
         pytest.skip("dlib takes faces that are aligned its own way: see the next test")
-    crops = golden["crops"].astype(np.float32)
-    assert_same_embeddings(embedder(name)(crops), golden[name])
+    assert_same_embeddings(embed(name, golden["crops"]), golden[name])
 
 
 def test_dlib_embeds_its_own_chips_as_dlib_does(golden):
@@ -85,7 +89,7 @@ def test_dlib_embeds_its_own_chips_as_dlib_does(golden):
     )
     ours = jax.jit(network.module().apply)(weights_convert.load("dlib"), chips)
     assert_same_embeddings(ours, golden["dlib"])
-    assert_same_embeddings(embedder("dlib")(golden["chips"].astype(np.float32)), golden["dlib"])
+    assert_same_embeddings(embed("dlib", golden["chips"]), golden["dlib"])
     # dlib's own threshold is a distance of 0.6 of embeddings that are not normalised.
     np.testing.assert_allclose(ours, golden["dlib"], atol=1e-4)
 
@@ -106,11 +110,11 @@ def gradient(name, crops, cotangents):
         variables = jax.tree.map(lambda a: a.astype(np.float64), weights_convert.load(name))
 
         @jax.jit
-        def pull_back(images):
+        def pull_back(variables, images):
             _, pull = jax.vjp(lambda x: network.embed(variables, x, dtype=jnp.float64), images)
             return pull(cotangents)[0]
 
-        return np.asarray(pull_back(crops.astype(np.float64)))
+        return np.asarray(pull_back(variables, crops.astype(np.float64)))
 
 
 def test_input_gradients_are_those_of_pytorch(name, golden):
@@ -126,16 +130,16 @@ def test_many_gradients_of_one_forward_pass_are_those_taken_one_by_one(name, gol
     cotangents = golden[f"{name}_cotangents"][:, None]
 
     @jax.jit
-    def together(crops):
+    def together(variables, crops):
         _, pull_back = jax.vjp(lambda x: network.embed(variables, x), crops)
         return jax.vmap(pull_back)(cotangents)[0]
 
     @jax.jit
-    def alone(crops, cotangent):
+    def alone(variables, crops, cotangent):
         return jax.grad(lambda x: (network.embed(variables, x) * cotangent).sum())(crops)
 
-    for found, cotangent in zip(together(crops), cotangents, strict=True):
-        expected = alone(crops, cotangent)
+    for found, cotangent in zip(together(variables, crops), cotangents, strict=True):
+        expected = alone(variables, crops, cotangent)
         assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-2
 
 
@@ -149,10 +153,10 @@ def test_a_batch_is_embedded_as_its_images_are(name, golden):
 
 
 def test_bfloat16_hardly_changes_a_cosine(name, golden):
-    crops = golden["crops"].astype(np.float32)
+    crops = golden["crops"]
     low = embed(name, crops, jnp.bfloat16)
     assert low.dtype == jnp.float32
-    coarse, fine = (unit(e) @ unit(e).T for e in (low, embedder(name)(crops)))
+    coarse, fine = (unit(e) @ unit(e).T for e in (low, embed(name, crops)))
     assert abs(coarse - fine).max() < 0.01
 
 

@@ -23,7 +23,7 @@ from tipim_jax.identification import (
     Recognition,
     Threshold,
 )
-from tipim_jax.method import Surrogate, TipIm, batch, image_keys, protect
+from tipim_jax.method import Surrogate, TipIm, image_keys, protect
 from tipim_jax.report import Measurement
 from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from tipim_jax.sweep.crops import protect_cells
@@ -223,7 +223,7 @@ def test_a_sweep_that_is_stopped_anywhere_ends_as_one_that_never_was(
 ):
     whole = run_cells(cells(), tmp_path / "whole", surrogate)
     monkeypatch.setattr(loop, "_SECONDS_BETWEEN_SAVES", 0)
-    monkeypatch.setattr(batch, "_MOST_ITERATIONS_A_CALL", 1)
+    monkeypatch.setattr(loop, "ITERATIONS_A_CALL", 1)
     kept = 0
     for stop_after in (3, 9, 8, 12, 5, 100):
         calls = itertools.count()

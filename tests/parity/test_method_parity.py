@@ -11,7 +11,7 @@ import weights_convert
 from tests.method_cases import CASES, official_run
 from tipim_jax import networks
 from tipim_jax.method import Surrogate
-from tipim_jax.method.views import draw_view, view
+from tipim_jax.method.views import draw_warps, warped
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; `make parity` installs it")
 pytestmark = pytest.mark.parity
@@ -52,8 +52,8 @@ def test_a_view_is_the_official_grid_sampling(seed):
     from tests.parity.torch_tip_im import view as official_view
 
     image = np.random.default_rng(seed).uniform(0, 255, (24, 20, 3)).astype(np.float32)
-    matrices = np.array(draw_view(jax.random.key(seed)))
+    matrices = np.array(draw_warps(jax.random.key(seed)))
     seen = torch.from_numpy(image).permute(2, 0, 1)[None]
     expected = official_view(seen, torch.from_numpy(matrices)[None])[0].permute(1, 2, 0).numpy()
     assert (expected == 0).any() and (expected != 0).mean() > 0.5
-    np.testing.assert_allclose(view(jnp.asarray(image), matrices), expected, atol=2e-2)
+    np.testing.assert_allclose(warped(jnp.asarray(image), matrices), expected, atol=2e-2)

@@ -46,6 +46,7 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
     began = time.perf_counter()
     files = _input_files(settings)
     _make_output(settings.output)
+    searched = gallery_files(settings.gallery)  # refused now, not after hours of work
     if process.count == 1:
         clear_partial(settings.output)
     protector = Protector(
@@ -62,7 +63,9 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
         outcome = _protect(settings, protector, files, process, bars)
         if process.index > 0:
             return None
-        found = _measure(settings, protector, files, outcome, command, console, bars, began)
+        found = _measure(
+            settings, protector, files, searched, outcome, command, console, bars, began
+        )
     target_pictures = {
         name: picture(face.pixels)
         for name, face in zip(protector.targets.names, protector.targets.faces, strict=True)
@@ -106,13 +109,13 @@ def _protect(
     return outcome
 
 
-def _measure(settings, protector, files, outcome, command, console, bars, began):
+def _measure(settings, protector, files, searched, outcome, command, console, bars, began):
     recognisers = {
         name: protector.surrogates.get(name) or Recogniser.load(name)
         for name in settings.recognisers
     }
     kept = CropCache(home() / "crops", obtain(YUNET))
-    origin, named = gallery_files(settings.gallery)
+    origin, named = searched
     with threads(FINDERS) as pool:
         gallery, left_out = find_portraits(
             named,

@@ -16,12 +16,17 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
 from tipim_jax.engine.unfinished import Unfinished
-from tipim_jax.method import Layout, Surrogate, TipIm, advance, image_keys, start
+from tipim_jax.method import (
+    ITERATIONS_A_CALL,
+    Layout,
+    Surrogate,
+    TipIm,
+    advance,
+    image_keys,
+    start,
+)
 from tipim_jax.photos import Region
 
-# Few enough for a bar that moves and for Ctrl-C, many enough that the program hardly ever returns
-# to the host.
-_ITERATIONS_A_CALL = 5
 _SECONDS_BETWEEN_SAVES = 30
 
 
@@ -89,7 +94,7 @@ def drive(
         progress(done / settings.iterations)
     saved = time.monotonic()
     while done < settings.iterations:
-        count = min(_ITERATIONS_A_CALL, settings.iterations - done)
+        count = min(ITERATIONS_A_CALL, settings.iterations - done)
         state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
         jax.block_until_ready(state)
         done += count
@@ -128,7 +133,7 @@ def masks(
     Args:
       surrogates, targets, settings, layout, kept: see `drive`.
       regions: Around the faces, taken a batch at a time.
-      size: Number of faces in a batch; the last one is padded to it.
+      size: Number of faces in a batch, the same for every device; the last one is padded to it.
       seed: With the region itself it decides the random views, so that neither the order of the
         photos nor the batch changes a mask.
       progress: Called with the number of faces' worth of work just done.
@@ -137,13 +142,17 @@ def masks(
     regions = iter(regions)
     while faces := list(islice(regions, size)):
         count = len(faces)
-        faces += faces[-1:] * (size - count)
-        images = np.stack([face.pixels for face in faces])
+        rows = _dealt(count, size, len(layout.devices))
+        valid = np.isin(np.arange(size), rows)
+        padded = [faces[0]] * size
+        for row, face in zip(rows, faces, strict=True):
+            padded[row] = face
+        images = np.stack([face.pixels for face in padded])
         batch = Batch(
             images,
             image_keys(seed, images),
-            np.stack([face.matrix for face in faces]).astype(np.float32),
-            np.arange(size) < count,
+            np.stack([face.matrix for face in padded]).astype(np.float32),
+            valid,
         )
         found = drive(
             surrogates,
@@ -154,9 +163,18 @@ def masks(
             progress=lambda share, count=count: progress(share * count),
             kept=kept,
         )
-        for number in range(count):
-            change = found.protected[number] - images[number]
-            yield Mask(change, int(found.target[number]))
+        for row in rows:
+            yield Mask(found.protected[row] - images[row], int(found.target[row]))
+
+
+def _dealt(faces: int, size: int, devices: int) -> Int[np.ndarray, " faces"]:
+    """Rows of a batch for so many faces, dealt out to the devices in turn.
+
+    A device has neighbouring rows; on a CPU padding costs nothing, so that all have as much to do.
+    """
+    share = -(-size // devices)
+    number = np.arange(faces)
+    return number % devices * share + number // devices
 
 
 def _digest(batch: Batch) -> str:

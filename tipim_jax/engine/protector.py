@@ -11,6 +11,7 @@ does.
 import copy
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -113,8 +114,8 @@ class Protector:
         if not isinstance(targets, Targets):
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
-        on_cpu = jax.default_backend() == "cpu"
-        self.dtype = ("float32" if on_cpu else "bfloat16") if dtype == "auto" else dtype
+        self._on_cpu = jax.default_backend() == "cpu"
+        self.dtype = ("float32" if self._on_cpu else "bfloat16") if dtype == "auto" else dtype
         loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
         self.surrogates = {one.network.name: one for one in loaded}
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
@@ -230,25 +231,30 @@ class Protector:
         return Layout.choose(self._surrogates, batch_of, len(self.targets.crops))
 
     def _first_batch(self, photos: Iterator[FoundPhoto]) -> tuple[list[FoundPhoto], int]:
-        """Photos for more than one full batch, or all, and the size of the batches."""
+        """The first photos, as many as tell the size of the batches, and that size."""
         first: list[FoundPhoto] = []
         faces = 0
         for photo in photos:
             first.append(photo)
             faces += len(photo.faces)
-            if faces > self.batch_size:
+            if faces > (1 if self._on_cpu else self.batch_size):
                 break
-        return first, self._size(min(faces, self.batch_size))
+        return first, self._size(faces)
 
     def _size(self, faces: int) -> int:
-        """Of the few sizes for which programs are compiled, the least that holds so many faces."""
-        if faces <= 1:
-            return 1
-        size = jax.local_device_count()
-        while size < faces:
-            size *= 2
+        """Number of faces in a batch: one of few, since each is a program of its own.
+
+        On a CPU padding costs nothing, and one size serves all numbers but 1.
+        """
+        devices = jax.local_device_count()
+        if faces <= 1 or self.batch_size < devices:
+            return min(self.batch_size, max(1, faces))
+        size = devices
+        while size < (self.batch_size if self._on_cpu else min(faces, self.batch_size)):
+            size += devices
         group = self.method.mmd_group_size
-        return -(-size // group) * group if size > group else size
+        together = math.lcm(group, devices) if size > group else 1
+        return -(-size // together) * together
 
     def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
         outcomes, values = [], []

@@ -6,12 +6,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "batch": ["advance", "iterations_a_call", "protect", "start"],
-        "identity": ["normalise"],
-        "iteration": ["Choice", "Problem", "State"],
+        "batch": ["ITERATIONS_A_CALL", "advance", "protect", "start"],
+        "devices": ["Layout"],
         "keys": ["image_keys"],
-        "layout": ["Layout"],
+        "problem": ["Choice", "Problem", "State"],
         "settings": ["PRESETS", "TipIm"],
-        "surrogate": ["Surrogate"],
+        "steps": ["Steps", "steps_of"],
+        "surrogate": ["Surrogate", "normalise"],
     },
 )

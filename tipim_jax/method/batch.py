@@ -1,9 +1,9 @@
-"""TIP-IM on whole batches: all iterations as compiled programs, over all devices.
+"""TIP-IM on whole batches: iterations as compiled programs, over all devices.
 
 Images are RGB float [batch, height, width, 3] in [0, 255]. Images of a batch touch each other only
 in the MMD term, that is at γ > 0 with a group size above 1; all else is done to each of them alone.
 
-The numbers that a sweep varies (ε, γ, learning rate) may be arrays with one value for each image,
+The numbers among the settings (ε, γ, learning rate …) may be arrays with one value for each image,
 so that images of several settings make one batch; all images of an MMD group have the same ones.
 """
 
@@ -15,57 +15,64 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from tipim_jax.divisors import greatest_divisor
-from tipim_jax.method.iteration import Choice, Problem, State, iterate
-from tipim_jax.method.layout import (
-    Layout,
-    gathered,
-    in_pieces,
-    over_devices,
-    own_share,
-)
-from tipim_jax.method.mmd import naturalness_gradients
+from tipim_jax.method import run
+from tipim_jax.method.budget import budget_weight
+from tipim_jax.method.devices import Layout, gathered, over_devices, own_share
+from tipim_jax.method.ensemble import embed, window_sizes
+from tipim_jax.method.problem import Choice, Numbers, Problem, State
+from tipim_jax.method.settings import TipIm
+from tipim_jax.method.steps import Steps, steps_of
 from tipim_jax.method.surrogate import Images, Surrogate
-from tipim_jax.method.traced import TipIm
-from tipim_jax.method.update import tip_im_update
-from tipim_jax.method.views import CROP, aligned, inverse
-from tipim_jax.method.weight import weight
+from tipim_jax.method.views import inverse
+from tipim_jax.pieces import in_pieces
 
-_MOST_ITERATIONS_A_CALL = 5
+# Of one compiled program, which hardly ever returns to the host, and yet often enough for a bar
+# that moves and for Ctrl-C.
+ITERATIONS_A_CALL = 5
+
+Targets = Float[Array, "targets height width 3"]
+Alignments = Float[Array, "batch 2 3"]
 
 
 def protect(
     surrogates: Sequence[Surrogate],
     images: Images,
-    targets: Float[Array, "targets height width 3"],
+    targets: Targets | Sequence[Targets],
     keys: Key[Array, " batch"],
     settings: TipIm,
     *,
-    alignments: Float[Array, "batch 2 3"] | None = None,
+    alignments: Alignments | Sequence[Alignments] | None = None,
     valid: Bool[Array, " batch"] | None = None,
     layout: Layout | None = None,
+    steps: Steps | None = None,
 ) -> tuple[Images, Choice]:
-    """Protects a batch of faces: all iterations as one compiled program.
+    """Protects a batch of faces.
 
     Args:
       surrogates: one or more networks; their losses and distances are averaged.
       images: x^r, RGB in [0, 255]: aligned crops or, with `alignments`, photos around the faces.
-      targets: one aligned crop of each target identity, RGB in [0, 255].
+      targets: one image of each target identity as the surrogates see it, RGB in [0, 255]; where
+        there are several windows, one array a window.
       keys: a random key for each image.
       settings: see `TipIm`.
-      alignments: from each image's points (x, y), in pixels, to those of its aligned crop of 112 ×
-        112. What lies outside the crop is not changed. None: the images are the crops.
+      alignments: the affine maps from each image's points (x, y), in pixels, to those of what the
+        surrogates see; where there are several windows, one array a window, or `batch windows 2 3`.
+        A mask lies in what the first window shows; nothing outside changes. None: the images are
+        what the surrogates see.
       valid: see `Problem`; by default every image is valid.
       layout: by default the one that `Layout.choose` gives. To call `start` or `advance` often,
         choose it once and let it `replicate` the surrogates: otherwise both are done in every call.
+      steps: by default those that `steps_of` gives for the settings.
 
     Returns:
       x^p as float (not yet rounded), and the choices of every iteration (leading axis: iteration).
 
     Raises:
-      ValueError: a setting is out of range, or the MMD groups or devices do not divide the batch.
+      ValueError: a setting is out of range, MMD groups do not divide the batch, or a surrogate has
+        no window.
     """
-    surrogates, layout = _laid_out(surrogates, len(images), targets.shape, layout)
+    targets = _of_each_window(targets, 4)
+    surrogates, layout = _laid_out(surrogates, len(images), targets[0].shape, layout)
     problem, state = start(
         surrogates,
         images,
@@ -75,9 +82,10 @@ def protect(
         alignments=alignments,
         valid=valid,
         layout=layout,
+        steps=steps,
     )
     state, choices = advance(
-        surrogates, problem, state, settings, settings.iterations, layout=layout
+        surrogates, problem, state, settings, settings.iterations, layout=layout, steps=steps
     )
     return state.protected, choices
 
@@ -85,13 +93,14 @@ def protect(
 def start(
     surrogates: Sequence[Surrogate],
     images: Images,
-    targets: Float[Array, "targets height width 3"],
+    targets: Targets | Sequence[Targets],
     keys: Key[Array, " batch"],
     settings: TipIm,
     *,
-    alignments: Float[Array, "batch 2 3"] | None = None,
+    alignments: Alignments | Sequence[Alignments] | None = None,
     valid: Bool[Array, " batch"] | None = None,
     layout: Layout | None = None,
+    steps: Steps | None = None,
 ) -> tuple[Problem, State]:
     """The state before the first iteration; arguments and errors as `protect`."""
     settings.check()
@@ -101,13 +110,89 @@ def start(
             f"a batch of {batch} images does not divide into MMD groups of {group}; "
             f"choose a batch of at most {group} or a multiple of it"
         )
-    surrogates, layout = _laid_out(surrogates, batch, targets.shape, layout)
-    if batch % len(layout.devices):
-        raise ValueError(
-            f"a batch of {batch} images does not divide among {len(layout.devices)} devices"
-        )
-    valid = np.ones(batch, bool) if valid is None else valid
-    return _start(surrogates, images, targets, keys, alignments, valid, settings, layout)
+    targets = _of_each_window(targets, 4)
+    if alignments is not None:
+        stacked = getattr(alignments, "ndim", None) == 4
+        alignments = _of_each_window(np.moveaxis(alignments, 1, 0) if stacked else alignments, 3)
+    _check_windows(surrogates, targets, alignments)
+    surrogates, layout = _laid_out(surrogates, batch, targets[0].shape, layout)
+    numbers = Numbers(
+        epsilon=settings.epsilon,
+        smooth_epsilon=settings.smooth_epsilon,
+        self_weight=settings.self_weight,
+        gamma=settings.gamma,
+        step_size=settings.step_size,
+    )
+    return _start(
+        surrogates,
+        images,
+        targets,
+        keys,
+        alignments,
+        np.ones(batch, bool) if valid is None else valid,
+        numbers,
+        steps or steps_of(settings),
+        layout,
+    )
+
+
+def advance(
+    surrogates: Sequence[Surrogate],
+    problem: Problem,
+    state: State,
+    settings: TipIm,
+    count: int,
+    *,
+    layout: Layout | None = None,
+    steps: Steps | None = None,
+) -> tuple[State, Choice]:
+    """Does `count` iterations; calls add up to one long run.
+
+    One compiled program serves every count. It does at most `ITERATIONS_A_CALL`, and is called
+    again for more.
+
+    Args:
+      state: its memory is used again: only the one that is returned can be read from then on.
+      settings: those of `start`; numbers among them are as they were there.
+      layout, steps: those of `start`.
+
+    Returns:
+      The new state, and the choices of each iteration (leading axis: `count`).
+    """
+    if problem.windows is None:
+        _, *seen = problem.original.shape
+    else:
+        seen = *surrogates[0].size, 3
+    targets = problem.targets.shape[1], *seen
+    surrogates, layout = _laid_out(surrogates, len(problem.valid), targets, layout)
+    steps = steps or steps_of(settings)
+    choices = []
+    for done in range(0, count, ITERATIONS_A_CALL):
+        wanted = min(ITERATIONS_A_CALL, count - done)
+        state, made = _advance(surrogates, problem, state, np.int32(wanted), steps, layout)
+        choices.append(jax.tree.map(lambda array, wanted=wanted: array[:wanted], made))
+    return state, jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *choices)
+
+
+def _of_each_window(arrays, axes):
+    """One array, or one a window, as a tuple."""
+    return (arrays,) if getattr(arrays, "ndim", None) == axes else tuple(arrays)
+
+
+def _check_windows(surrogates, targets, alignments):
+    for surrogate in surrogates:
+        known = min(len(targets), len(targets if alignments is None else alignments))
+        if surrogate.window >= known:
+            raise ValueError(
+                f"a surrogate looks through window {surrogate.window}; there are alignments and "
+                f"targets of {known}"
+            )
+        size = window_sizes(surrogates)[surrogate.window]
+        if surrogate.size != size:
+            raise ValueError(
+                f"window {surrogate.window} shows {surrogate.size} pixels to one surrogate and "
+                f"{size} to another; give each a window of its own"
+            )
 
 
 def _laid_out(surrogates, batch, targets, layout):
@@ -120,120 +205,94 @@ def _laid_out(surrogates, batch, targets, layout):
     return tuple(surrogates), layout
 
 
-@partial(jax.jit, static_argnames="layout")
-def _start(surrogates, images, targets, keys, alignments, valid, settings, layout):
-    epsilon = jnp.broadcast_to(settings.epsilon, len(valid))
-
-    def on_one_device(same, batches):
-        surrogates, targets, settings = same
-        known = [in_pieces(s.embed_one, targets, layout.targets) for s in surrogates]
-
-        def of_image(image, key, alignment, valid, epsilon):
-            towards = None if alignment is None else inverse(alignment)
-            problem = Problem(
-                original=image,
-                weight=weight(image, alignment, epsilon, settings.smooth_epsilon),
-                alignment=towards,
-                original_embeddings=tuple(s.embed_one(aligned(image, towards)) for s in surrogates),
-                target_embeddings=tuple(_choosable(found, key, settings) for found in known),
-                key=key,
-                valid=valid,
-            )
-            nothing = jnp.zeros((), jnp.int32)
-            momentum = tip_im_update(settings).init(image)
-            return problem, State(jnp.copy(image), momentum, nothing, nothing)
-
-        return in_pieces(lambda each: of_image(*each), batches, layout.images)
-
+@partial(jax.jit, static_argnames=("steps", "layout"))
+def _start(surrogates, images, targets, keys, alignments, valid, numbers, steps, layout):
+    numbers = jax.tree.map(lambda number: jnp.broadcast_to(number, len(valid)), numbers)
     return over_devices(
-        on_one_device,
+        partial(_start_share, steps, layout),
         layout,
-        (surrogates, targets, settings),
-        (images, keys, alignments, valid, epsilon),
+        (surrogates, targets),
+        (images, keys, alignments, valid, numbers),
         (0, 0),
     )
 
 
-def _choosable(embeddings, key, settings):
-    """What of the targets' embeddings an image may take, `targets dim`."""
-    if settings.target_choice == "single":
-        return embeddings[jax.random.randint(key, (), 0, len(embeddings))][None]
-    if settings.target_choice == "mean":
-        return embeddings.mean(axis=0, keepdims=True)
-    return embeddings
+def _start_share(steps, layout, same, batches):
+    surrogates, targets = same
+    known = tuple(in_pieces(s, layout.targets, targets[s.window]) for s in surrogates)
+    valid = batches[3]
+    return layout.each_image(partial(_start_one, steps, surrogates, known), valid, *batches)
 
 
-def advance(
-    surrogates: Sequence[Surrogate],
-    problem: Problem,
-    state: State,
-    settings: TipIm,
-    count: int,
-    *,
-    layout: Layout | None = None,
-) -> tuple[State, Choice]:
-    """Does `count` iterations as one compiled program; calls add up to one long run.
-
-    Args:
-      state: its memory is used again: only the one that is returned can be read from then on.
-      layout: of `start`.
-
-    Returns:
-      The new state, and the choices of each iteration (leading axis: `count`).
-    """
-    batch, *crop = problem.original.shape
-    if problem.alignment is not None:
-        crop = CROP, CROP, 3
-    choosable = problem.target_embeddings[0].shape[1]
-    surrogates, layout = _laid_out(surrogates, batch, (choosable, *crop), layout)
-    return _advance(surrogates, problem, state, settings, count, layout)
-
-
-def iterations_a_call(iterations: int) -> int:
-    """How many iterations to ask of `advance` at a time, of a run of so many.
-
-    Few enough for a bar that moves and for Ctrl-C, many enough that the program hardly ever returns
-    to the host, and always the same number.
-    """
-    return greatest_divisor(iterations, _MOST_ITERATIONS_A_CALL)
+def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers):
+    windows = None if alignments is None else tuple(map(inverse, alignments))
+    rows, target_embeddings = steps.allowed(known, key)
+    weight = budget_weight(
+        image,
+        None if alignments is None else alignments[0],
+        window_sizes(surrogates).get(0, (112, 112)),
+        numbers.epsilon,
+        numbers.smooth_epsilon,
+    )
+    problem = Problem(
+        original=image,
+        weight=weight,
+        windows=windows,
+        original_embeddings=tuple(f[0] for f in embed(surrogates, windows, image[None])),
+        targets=rows,
+        target_embeddings=target_embeddings,
+        numbers=numbers,
+        key=key,
+        valid=valid,
+    )
+    momentum = steps.update(weight, numbers.step_size).init(image)
+    return problem, State(jnp.copy(image), momentum, rows[0], jnp.zeros((), jnp.int32))
 
 
-@partial(jax.jit, static_argnames=("count", "layout"), donate_argnames="state")
-def _advance(surrogates, problem, state, settings, count, layout):
-    batch = len(problem.valid)
-    each = jax.tree.map(lambda number: jnp.broadcast_to(number, (batch,)), settings)
-    search = settings.target_choice == "search" and problem.target_embeddings[0].shape[1] > 1
+@partial(jax.jit, static_argnames=("steps", "layout"), donate_argnames="state")
+def _advance(surrogates, problem, state, count, steps, layout):
+    share = partial(_advance_share, steps, layout, len(problem.valid))
+    return over_devices(share, layout, (surrogates, count), (problem, state), (0, 1))
 
-    def on_one_device(surrogates, batches):
-        problem, state, each = batches
-        # A set of eq. 3 may lie on several devices.
-        everywhere = gathered if settings.mmd_group_size > 1 else _as_it_is
-        original, valid, gamma = map(everywhere, (problem.original, problem.valid, each.gamma))
 
-        def images(search, state, mmd_gradients):
-            def image(arguments):
-                return iterate(
-                    surrogates, *arguments, search=search, targets_at_once=layout.targets
-                )
+def _advance_share(steps, layout, batch, same, batches):
+    surrogates, count = same
+    problem, state = batches
+    # A set of eq. 3 may lie on several devices.
+    everywhere = partial(gathered, batch=batch) if steps.mmd_of_batch else _as_it_is
+    original, valid = everywhere(problem.original), everywhere(problem.valid)
+    gamma = everywhere(problem.numbers.gamma)
 
-            return in_pieces(image, (each, problem, state, mmd_gradients), layout.images)
-
-        def step(state, _):
-            keys = jax.vmap(jax.random.fold_in)(problem.key, state.iteration)
-            mmd_gradients = naturalness_gradients(
-                original, everywhere(state.protected), everywhere(keys), valid, gamma, settings
-            )
+    def iterate(number, found):
+        state, choices = found
+        keys = jax.vmap(jax.random.fold_in)(problem.key, state.iteration)
+        mmd_gradients = steps.mmd_gradients(
+            original, everywhere(state.protected), everywhere(keys), valid, gamma
+        )
+        if steps.mmd_of_batch:
             mmd_gradients = own_share(mmd_gradients, len(keys))
-            if not search or settings.search_every == 1:
-                return images(search, state, mmd_gradients)
-            due = state.iteration[0] % settings.search_every == 0
-            return jax.lax.cond(
-                due, partial(images, True), partial(images, False), state, mmd_gradients
-            )
+        state, choice = _iteration(steps, layout, surrogates, problem, state, mmd_gradients)
+        return state, jax.tree.map(lambda all_, one: all_.at[number].set(one), choices, choice)
 
-        return jax.lax.scan(step, state, length=count)
+    shape = ITERATIONS_A_CALL, len(problem.valid)
+    choices = Choice(jnp.zeros(shape, state.target.dtype), jnp.zeros(shape, state.protected.dtype))
+    return jax.lax.fori_loop(0, count, iterate, (state, choices))
 
-    return over_devices(on_one_device, layout, surrogates, (problem, state, each), (0, 1))
+
+def _iteration(steps, layout, surrogates, problem, state, mmd_gradients):
+    """One iteration of all images of a device's share, with a search or without."""
+    search = partial(run.search, steps, surrogates, layout.targets)
+    search, follow = (
+        partial(layout.each_image, one, problem.valid)
+        for one in (search, partial(run.follow, steps, surrogates))
+    )
+    images = problem, state, mmd_gradients
+    if not steps.search_every or problem.targets.shape[1] == 1:
+        return follow(*images)
+    if steps.search_every == 1:
+        return search(*images)
+    due = jnp.max(state.iteration) % steps.search_every == 0  # padding counts no iterations
+    return jax.lax.cond(due, search, follow, *images)
 
 
 def _as_it_is(array):

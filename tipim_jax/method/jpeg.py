@@ -5,6 +5,7 @@ transformed all at once, as products with matrices that hold the transform once 
 """
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +28,8 @@ _TO_YCC = np.array(
 
 
 def compressed(
-    image: Float[Array, "size size 3"], quality: Float[Array, ""] | float
-) -> Float[Array, "size size 3"]:
+    image: Float[Array, "height width 3"], quality: Float[Array, ""] | float
+) -> Float[Array, "height width 3"]:
     """What is read from the JPEG that libjpeg writes of an RGB image in [0, 255].
 
     Its gradient is that of the identity (straight through): rounding has none of its own.
@@ -36,37 +37,45 @@ def compressed(
     Args:
       quality: libjpeg's, in [1, 100].
     """
-    size = len(image)
     planes = jnp.round(jnp.einsum("ij,hwj->ihw", _TO_YCC, image, precision="highest"))
-    brightness = _coded(planes[:1] - 128, _BRIGHTNESS, quality, size, 1) + 128
-    colours = _coded(planes[1:], _COLOUR, quality, size, 2)
+    brightness = _coded(planes[:1] - 128, _BRIGHTNESS, quality, 1) + 128
+    colours = _coded(planes[1:], _COLOUR, quality, 2)
     planes = jnp.concatenate([brightness, colours])
     found = jnp.einsum("ij,jhw->hwi", np.linalg.inv(_TO_YCC), planes, precision="highest")
     found = jnp.clip(jnp.round(found), 0, 255).astype(image.dtype)
     return image + jax.lax.stop_gradient(found - image)
 
 
-def _coded(planes, table, quality, size, smaller):
+def _coded(planes, table, quality, smaller):
     """What is left of planes around 0 that are coded at a resolution so many times smaller."""
     table = np.array(table.split(), float).reshape(8, 8)
     scale = jnp.where(quality < 50, 5000 / quality, 200 - 2 * quality)
     steps = jnp.clip(jnp.floor((table * scale + 50) / 100), 1, 255)
 
-    down, cosines, up = _matrices(size, smaller)
-    steps = jnp.tile(steps, (len(cosines) // 8,) * 2)
-    coefficients = _both_ways(cosines, jnp.round(_both_ways(down, planes)))
+    rows, columns = (_matrices(size, smaller) for size in planes.shape[1:])
+    steps = jnp.tile(steps, (len(rows.cosines) // 8, len(columns.cosines) // 8))
+    samples = jnp.round(_both_ways(rows.down, planes, columns.down))
+    coefficients = _both_ways(rows.cosines, samples, columns.cosines)
     coefficients = jnp.round(coefficients / steps) * steps
-    samples = jnp.clip(jnp.round(_both_ways(cosines.T, coefficients)), -128, 127)
-    return jnp.round(_both_ways(up, samples))
+    samples = jnp.round(_both_ways(rows.cosines.T, coefficients, columns.cosines.T))
+    return jnp.round(_both_ways(rows.up, jnp.clip(samples, -128, 127), columns.up))
 
 
-def _both_ways(matrix, planes):
-    return jnp.einsum("ui,pij,vj->puv", matrix, planes, matrix, precision="highest")
+def _both_ways(rows, planes, columns):
+    return jnp.einsum("ui,pij,vj->puv", rows, planes, columns, precision="highest")
+
+
+class _Matrices(NamedTuple):
+    """From a row of pixels to its samples, from these to their coefficients, and back to pixels."""
+
+    down: np.ndarray
+    cosines: np.ndarray
+    up: np.ndarray
 
 
 @functools.cache
 def _matrices(size, smaller):
-    """From a row of pixels to its samples, from these to their coefficients, and from samples back.
+    """For a row of so many pixels.
 
     A sample is the mean of `smaller` pixels, 1 or 2; from 2, libjpeg's triangle filter leads back.
     The last pixel fills a row of whole blocks.
@@ -84,4 +93,4 @@ def _matrices(size, smaller):
     order, place = np.mgrid[0:8, 0:8]
     cosines = np.cos((2 * place + 1) * order * np.pi / 16) * np.sqrt(np.where(order, 2, 1) / 8)
     cosines = np.kron(np.eye(len(down) // 8), cosines)
-    return tuple(matrix.astype(np.float32) for matrix in (down, cosines, up))
+    return _Matrices(*(matrix.astype(np.float32) for matrix in (down, cosines, up)))

@@ -10,8 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from tipim_jax.method.surrogate import Images
-from tipim_jax.method.traced import TipIm
-from tipim_jax.method.views import draw_view, view
+from tipim_jax.method.views import draw_warps, warped
 
 
 def mmd(
@@ -20,7 +19,7 @@ def mmd(
     weights: Float[Array, " images"],
     bandwidths: Sequence[float],
 ) -> Float[Array, ""]:
-    """Squared MMD of the two sets, Σ_σ mean k(p, p) + mean k(r, r) − 2 mean k(p, r).
+    """Squared MMD of two sets (eq. 3): Σ_σ mean k(p, p) + mean k(r, r) − 2 mean k(p, r).
 
     k(a, b) = exp(−‖a − b‖² / 2σ), means over all N×N pairs, a set with itself included (the biased
     estimate; TIP-IM, mmd.py, before its last division by N).
@@ -48,45 +47,47 @@ def mmd(
     )
 
 
-def naturalness_gradients(
+def mmd_gradients(
     original: Images,
     protected: Images,
     keys: Key[Array, " batch"],
     valid: Bool[Array, " batch"],
     gamma: Float[Array, " batch"],
-    settings: TipIm,
+    *,
+    bandwidths: Sequence[float],
+    group_size: int,
+    divided_by_group: bool,
 ) -> Images:
-    """γ · ∂MMD/∂x^p, times N: eq. 4 averages L_iden over N images, and each image's sum is free.
+    """N · ∂MMD/∂x^p of every image: eq. 4 is N times as large here, and each image's sum is free.
 
     Args:
       keys: decide the views by which a batch smaller than a set is filled.
       valid: see `Problem`.
+      gamma: γ of every image; where all are 0 the MMD is not computed, and the gradients are 0.
+      bandwidths, group_size, divided_by_group: see `TipIm.mmd_bandwidths` and those after it.
     """
-    batch, group = len(protected), settings.mmd_group_size
-    source = jnp.arange(max(batch, group)) % batch
+    batch = len(protected)
+    source = jnp.arange(max(batch, group_size)) % batch
     copied = source[batch:]
-    weights = valid[source].reshape(-1, group).astype(protected.dtype)
-    averaged = valid.reshape(-1, min(group, batch)).sum(-1)
+    weights = valid[source].reshape(-1, group_size).astype(protected.dtype)
+    averaged = valid.reshape(-1, min(group_size, batch)).sum(-1)
 
-    def grouped(images, matrices):
-        if copied.size:
-            images = jnp.concatenate([images, jax.vmap(view)(images[copied], matrices)])
-        return images.reshape(-1, group, images[0].size)
+    copies = jax.vmap(jax.random.fold_in)(keys[copied], jnp.arange(copied.size) + 1)
+    warps = jax.vmap(draw_warps)(copies)
 
-    def loss(images, matrices):
-        values = jax.vmap(mmd, (0, 0, 0, None))(
-            grouped(images, matrices),
-            grouped(original, matrices),
-            weights,
-            settings.mmd_bandwidths,
-        )
-        if settings.mmd_divided_by_group:
+    def loss(images):
+        sets = (_sets(each, copied, warps, group_size) for each in (images, original))
+        values = jax.vmap(mmd, (0, 0, 0, None))(*sets, weights, bandwidths)
+        if divided_by_group:
             values = values / jnp.maximum(weights.sum(-1), 1)
         return jnp.sum(averaged * values)
 
-    def gradients():
-        copies = jax.vmap(jax.random.fold_in)(keys[copied], jnp.arange(copied.size) + 1)
-        matrices = jax.vmap(draw_view)(copies) if copied.size else None
-        return gamma[:, None, None, None] * jax.grad(loss)(protected, matrices)
+    return jax.lax.cond(
+        jnp.any(gamma != 0), lambda: jax.grad(loss)(protected), lambda: jnp.zeros_like(protected)
+    )
 
-    return jax.lax.cond(jnp.any(gamma != 0), gradients, lambda: jnp.zeros_like(protected))
+
+def _sets(images, copied, warps, group_size):
+    """Images and the views that fill their set, `sets group_size pixels`."""
+    filled = jnp.concatenate([images, jax.vmap(warped)(images[copied], warps)])
+    return filled.reshape(-1, group_size, images[0].size)

@@ -1,11 +1,11 @@
 """What TIP-IM does, as one frozen dataclass with the published variants as named constructors.
 
 Units: pixels are RGB levels in [0, 255]; `epsilon` and step sizes are in the same unit. Commands
-read settings before they have anything to compute, so no JAX is imported here; `tipim_jax.method`
-makes them an argument of compiled programs.
+read settings before they have anything to compute, so no JAX is imported here.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,10 @@ OFFICIAL_BANDWIDTHS = (
     *(1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 5.0, 10.0, 15.0),
     *(20.0, 25.0, 30.0, 35.0, 100.0, 1e3, 1e4, 1e5, 1e6),
 )
+
+
+# These may be arrays with a value for each image of a batch. One compiled program serves them all.
+_NUMBERS = ("epsilon", "smooth_epsilon", "self_weight", "gamma", "learning_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +41,8 @@ class TipIm:
       norm: direction of the step. "linf": sign(g); "l2": g / ‖g‖₂ · sqrt(H·W·3), so that α is the
         step's root mean square. The result is projected on the ℓ∞ ball in both.
       momentum: μ in g ← μ·g + ∇ / mean|∇|.
-      distance: how the loss reduces (f(a) − f(b))² over the embedding: "sum" (eq. 2) or "mean".
+      distance: how the loss reduces (f(a) − f(b))² over the embedding: "sum", as eq. 2 has
+        it, or "mean".
       ensemble: what is averaged over several surrogates: their "losses", or their "gradients", each
         divided by the mean of its absolute values first, so that no network drowns the others.
       target_choice: "search": in each iteration every image takes the best of all targets, a step
@@ -47,7 +52,7 @@ class TipIm:
         embeddings.
       search_every: iterations from one search to the next; in between its target is kept.
       gain: how eq. 7 reduces over the targets.
-      gain_distance: "squared" (eq. 7) or "euclidean" distances in the gain.
+      gain_distance: "squared" distances in the gain, as eq. 7 has them, or "euclidean" ones.
       candidate_gradient: candidates step along the gradient of "identity" (the loss of eq. 2 alone,
         as in Alg. 1; the chosen target's step then takes the whole loss) or of the "total" loss.
       views: how many random views of an iterate are looked at in an iteration; their gradients are
@@ -151,6 +156,22 @@ class TipIm:
             return self.learning_rate
         return self.learning_rate * self.epsilon / self.iterations
 
+    @classmethod
+    def of_each(cls, settings: Sequence["TipIm"]) -> "TipIm":
+        """Settings of the images of a batch, which differ in their numbers alone, as one object."""
+        values = {
+            name: np.array([getattr(one, name) for one in settings], np.float32)
+            for name in _NUMBERS
+        }
+        return dataclasses.replace(settings[0], **values)
+
+    @property
+    def without_numbers(self) -> "TipIm":
+        """What a compiled program is made for: the same with its numbers at their defaults."""
+        numbers = (*_NUMBERS, "iterations", "step_rule")
+        defaults = {name: getattr(TipIm, name) for name in numbers}
+        return dataclasses.replace(self, **defaults)
+
     def check(self) -> None:
         """Raises ValueError for the first setting that is out of its range."""
         for field in dataclasses.fields(self):
@@ -171,7 +192,7 @@ class TipIm:
             ("views", 0, float("inf")),
             ("mmd_group_size", 1, float("inf")),
         ):
-            value = getattr(self, name)  # of the traced ones, perhaps one for each image
+            value = getattr(self, name)  # perhaps one for each image
             if not np.all((low <= np.asarray(value)) & (np.asarray(value) <= high)):
                 raise ValueError(f"{name} is {value}; expected a value in [{low:g}, {high:g}]")
         if not self.mmd_bandwidths or min(self.mmd_bandwidths) <= 0:

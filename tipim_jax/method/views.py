@@ -1,4 +1,4 @@
-"""How an image is seen: aligned, and through random views.
+"""How an image is seen: through a window, and through random views of it.
 
 Images are float [height, width, channels] of any range. Everything here is linear in the image but
 JPEG, whose gradient is taken to be the identity's.
@@ -7,10 +7,15 @@ The official views (TIP-IM, input_diversify.py) are two warps of the crop; pixel
 outside it become 0. Ours is what a recogniser might see of the photo once it is posted: one warp to
 a crop aligned as another detector might have done it, outside the image its border going on; then
 what scaling down and up again leaves of it, and JPEG of that.
+
+Points are (x, y) in pixels, (0, 0) in the centre of the top left one. A window is the affine map
+from the points of what is seen to those of the image; None: the image itself is what is seen. Sizes
+are (height, width) in pixels.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,21 +29,71 @@ SIGMA_RANGE = (0.01, 0.1)
 # A pixel is kept when at least this share of its bilinear weights lies inside (input_diversify.py).
 _INSIDE = 0.9999
 
-CROP = 112  # pixels, each way, of a crop
 # Standard deviations of how another alignment differs: turn in radians, shear, the logarithm of the
-# scale, and the shift as a share of half the crop (1.7 pixels).
+# scale, and the shift as a share of half the crop (1.7 of 112 pixels).
 _TURN, _SCALE, _SHEAR, _SHIFT = 0.06, 0.05, 0.03, 0.03
 
 # Of the crop's resolution, what scaling down leaves of it at least.
 _LEAST_SCALE = 0.4
 _QUALITIES = (50.0, 95.0)  # of the JPEG that a site might write
 
-Matrices = Float[Array, "2 2 3"]
-View = Callable[[Float[Array, "height width n"]], Float[Array, "size size n"]]
+Image = Float[Array, "height width channels"]
+Warps = Float[Array, "2 2 3"]
+Window = Float[Array, "2 3"]
+Size = tuple[int, int]
 
 
-def draw_view(key: Key[Array, ""]) -> Matrices:
-    """Draws a view: the matrix of an affine noise, then that of a rotation.
+class View(NamedTuple):
+    """A way to see an image.
+
+    Attributes:
+      see: linear map of images of any number of channels.
+      code: what then becomes of RGB in [0, 255]; its gradient is taken to be the identity's.
+    """
+
+    see: Callable[[Image], Image]
+    code: Callable[[Image], Image]
+
+
+def plain_view(key: Key[Array, ""], window: Window | None, size: Size) -> View:
+    """The image through the window, whatever the key."""
+    return View(partial(through, window=window, size=size), _as_it_is)
+
+
+def official_view(key: Key[Array, ""], window: Window | None, size: Size) -> View:
+    """The official code's: a random affine view and a random rotation, one after the other."""
+    warps = draw_warps(key)
+    return View(lambda image: warped(through(image, window, size), warps), _as_it_is)
+
+
+def posted_view(key: Key[Array, ""], window: Window | None, size: Size) -> View:
+    """As another detector might have aligned it, scaled down and up, and compressed as JPEG."""
+    alignment_key, scale_key, quality_key = jax.random.split(key, 3)
+    scale = jax.random.uniform(scale_key, minval=_LEAST_SCALE)
+    low, high = _QUALITIES
+    quality = jax.random.uniform(quality_key, minval=low, maxval=high)
+
+    def see(image):
+        shape = image.shape[:2] if window is None else size
+        drawn = draw_alignment(alignment_key, shape)
+        if window is not None:
+            drawn = _after(window, drawn)
+        return rescaled(sample(image, drawn, shape), scale)
+
+    return View(see, partial(compressed, quality=quality))
+
+
+def _as_it_is(crop):
+    return crop
+
+
+def through(image: Image, window: Window | None, size: Size) -> Image:
+    """What a window shows of an image, without any random view."""
+    return image if window is None else sample(image, window, size)
+
+
+def draw_warps(key: Key[Array, ""]) -> Warps:
+    """Draws an official view: the matrix of an affine noise, then that of a rotation.
 
     A matrix maps output to source coordinates, both in [−1, 1] over the image's width and height.
     """
@@ -52,18 +107,14 @@ def draw_view(key: Key[Array, ""]) -> Matrices:
     return jnp.stack([affine, rotation])
 
 
-def view(
-    image: Float[Array, "height width channels"], matrices: Matrices
-) -> Float[Array, "height width channels"]:
-    """Applies the view's two warps one after the other, each with its own interpolation."""
-    for matrix in matrices:
+def warped(image: Image, warps: Warps) -> Image:
+    """Applies two warps one after the other, each with its own interpolation."""
+    for matrix in warps:
         image = warp(image, matrix.astype(image.dtype))
     return image
 
 
-def warp(
-    image: Float[Array, "height width channels"], matrix: Float[Array, "2 3"]
-) -> Float[Array, "height width channels"]:
+def warp(image: Image, matrix: Float[Array, "2 3"]) -> Image:
     """Bilinear affine warp: torch's affine_grid and grid_sample with align_corners=False."""
     height, width, _ = image.shape
     xs = (2 * jnp.arange(width) + 1) / width - 1
@@ -82,31 +133,25 @@ def warp(
     return jnp.sum(corners * weight[..., None].astype(image.dtype), axis=0)
 
 
-def draw_alignment(key: Key[Array, ""], size: int) -> Float[Array, "2 3"]:
-    """Draws how another alignment's crop differs: from its points to the crop's, in pixels.
+def draw_alignment(key: Key[Array, ""], size: Size) -> Float[Array, "2 3"]:
+    """Draws how another alignment's crop differs: from its points to the crop's.
 
-    Points are (x, y), (0, 0) in the centre of the top left pixel.
-
-    Args:
-      size: of the crop, in pixels.
+    Crops of another size are drawn to differ alike, as a share of their size.
     """
     turn, scale, shear, x, y = jax.random.normal(key, (5,))
     cos, sin = jnp.cos(_TURN * turn), jnp.sin(_TURN * turn)
     sheared = jnp.array([[1.0, 0.0], [0.0, 1.0]]) + _SHEAR * shear * jnp.array([[0.0, 1.0], [0, 0]])
     linear = jnp.exp(_SCALE * scale) * jnp.array([[cos, sin], [-sin, cos]]) @ sheared
-    middle = (size - 1) / 2
-    shift = _SHIFT * size / 2 * jnp.stack([x, y])
-    return jnp.column_stack([linear, middle + shift - linear @ jnp.full(2, middle)])
+    height, width = size
+    middle = jnp.array([(width - 1) / 2, (height - 1) / 2])
+    shift = jnp.array([_SHIFT * width / 2, _SHIFT * height / 2]) * jnp.stack([x, y])
+    return jnp.column_stack([linear, middle + shift - linear @ middle])
 
 
-def mapped(matrix: Float[Array, "2 3"], shape: tuple[int, int]) -> Float[Array, "2 height width"]:
-    """Where an affine map takes the points of an image's pixels: x, then y.
-
-    Args:
-      shape: height and width of the image.
-    """
-    height, width = shape
-    grid = jnp.stack([*jnp.meshgrid(jnp.arange(width), jnp.arange(height)), jnp.ones(shape)])
+def mapped(matrix: Float[Array, "2 3"], size: Size) -> Float[Array, "2 height width"]:
+    """Where an affine map takes the points of the pixels of an image of some size: x, then y."""
+    height, width = size
+    grid = jnp.stack([*jnp.meshgrid(jnp.arange(width), jnp.arange(height)), jnp.ones(size)])
     return jnp.tensordot(matrix, grid.astype(matrix.dtype), axes=1, precision="highest")
 
 
@@ -116,17 +161,20 @@ def inverse(alignment: Float[Array, "2 3"]) -> Float[Array, "2 3"]:
     return jnp.column_stack([linear, -linear @ alignment[:, 2]])
 
 
-def sample(
-    image: Float[Array, "height width channels"], matrix: Float[Array, "2 3"], size: int
-) -> Float[Array, "size size channels"]:
-    """Bilinear sampling of a crop, as recognisers' pipelines align it (cv2.warpAffine).
+def _after(outer, inner):
+    """The affine map that is `inner`, then `outer`."""
+    linear = outer[:, :2]
+    return jnp.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
+
+
+def sample(image: Image, window: Window, size: Size) -> Image:
+    """Bilinear sampling of what a window shows, as recognisers align a face (cv2.warpAffine).
 
     Args:
-      matrix: from the crop's points to the image's, in pixels; see `draw_alignment`.
-      size: of the crop, in pixels.
+      size: of what is seen.
     """
     height, width, _ = image.shape
-    x, y = mapped(matrix.astype(image.dtype), (size, size))
+    x, y = mapped(window.astype(image.dtype), size)
     x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
     left, top = jnp.minimum(jnp.floor(x), width - 2), jnp.minimum(jnp.floor(y), height - 2)
     x, y = (x - left)[..., None], (y - top)[..., None]
@@ -136,72 +184,37 @@ def sample(
     return upper * (1 - y) + lower * y
 
 
-def rescaled(
-    image: Float[Array, "size size channels"], scale: Float[Array, ""]
-) -> Float[Array, "size size channels"]:
+def rescaled(image: Image, scale: Float[Array, ""]) -> Image:
     """What is left of an image that was scaled down to `scale` in (0, 1], and up again.
 
     Each pixel becomes the mean of those around it, with the weights of a triangle of half-width
     1 / scale, as Pillow's bilinear filter has it.
     """
-    places = jnp.arange(len(image))
+    rows, columns = (_triangles(count, scale).astype(image.dtype) for count in image.shape[:2])
+    return jnp.einsum("ij,jkc,lk->ilc", rows, image, columns, precision="highest")
+
+
+def _triangles(count, scale):
+    places = jnp.arange(count)
     weights = jnp.maximum(0, 1 - scale * jnp.abs(places[:, None] - places[None]))
-    weights = (weights / weights.sum(axis=1, keepdims=True)).astype(image.dtype)
-    return jnp.einsum("ij,jkc,lk->ilc", weights, image, weights, precision="highest")
-
-
-def aligned(
-    image: Float[Array, "height width channels"], alignment: Float[Array, "2 3"] | None
-) -> Float[Array, "size size channels"]:
-    """The crop that networks see: `sample` at the alignment; None: the image is the crop."""
-    return image if alignment is None else sample(image, alignment, CROP)
-
-
-def random_view(
-    key: Key[Array, ""],
-    kind: Literal["official", "posted"],
-    alignment: Float[Array, "2 3"] | None,
-) -> tuple[View, Callable[[Float[Array, "size size 3"]], Float[Array, "size size 3"]]]:
-    """Draws a view of a crop: a linear map of images, and what then becomes of the crop.
-
-    Args:
-      kind, alignment: see `TipIm.view` and `aligned`.
-    """
-    if kind == "official":
-        matrices = draw_view(key)
-        return lambda image: view(aligned(image, alignment), matrices), lambda crop: crop
-
-    alignment_key, scale_key, quality_key = jax.random.split(key, 3)
-    scale = jax.random.uniform(scale_key, minval=_LEAST_SCALE)
-    low, high = _QUALITIES
-    quality = jax.random.uniform(quality_key, minval=low, maxval=high)
-
-    def see(image):
-        size = len(image) if alignment is None else CROP
-        drawn = draw_alignment(alignment_key, size)
-        if alignment is not None:
-            linear, shift = alignment[:, :2], alignment[:, 2]
-            drawn = jnp.column_stack([linear @ drawn[:, :2], linear @ drawn[:, 2] + shift])
-        return rescaled(sample(image, drawn, size), scale)
-
-    return see, lambda crop: compressed(crop, quality)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def transposed(
-    see: View,
-    gradients: Float[Array, "batch size size channels"],
-    shape: tuple[int, int],
+    see: Callable[[Image], Image],
+    gradients: Float[Array, "batch seen_height seen_width channels"],
+    size: Size,
 ) -> Float[Array, "batch height width channels"]:
     """The transpose of a linear map of images, for many gradients: they become channels of one.
 
     A warp's transpose is a scatter; its cost is per pixel, hardly per channel.
 
     Args:
-      see: takes images of any number of channels.
-      shape: height and width of its input.
+      see: see `View`.
+      size: of its input.
     """
-    batch, *size, channels = gradients.shape
-    stacked = jnp.moveaxis(gradients, 0, 2).reshape(*size, batch * channels)
-    image = jax.ShapeDtypeStruct((*shape, batch * channels), gradients.dtype)
+    batch, *seen, channels = gradients.shape
+    stacked = jnp.moveaxis(gradients, 0, 2).reshape(*seen, batch * channels)
+    image = jax.ShapeDtypeStruct((*size, batch * channels), gradients.dtype)
     (stacked,) = jax.linear_transpose(see, image)(stacked)
-    return jnp.moveaxis(stacked.reshape(*shape, batch, channels), 2, 0)
+    return jnp.moveaxis(stacked.reshape(*size, batch, channels), 2, 0)

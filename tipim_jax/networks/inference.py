@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpy.typing import DTypeLike
 
-from tipim_jax.divisors import greatest_divisor
 from tipim_jax.networks.dlib_resnet import DlibResNet
 from tipim_jax.networks.edgeface import EdgeFace
 from tipim_jax.networks.face_resnet import FaceResNet
@@ -23,6 +22,7 @@ from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.networks.sface import SFace
 from tipim_jax.networks.sphere import SphereNet
 from tipim_jax.networks.window import CROP_SIZE
+from tipim_jax.pieces import in_pieces, piece
 
 _ARCHITECTURES = {
     module.__name__: module
@@ -74,11 +74,8 @@ def embed(
     compute = partial(_embed, network, region, jnp.dtype(dtype), variables)
     at_once = len(images)
     if jax.default_backend() == "cpu" and network.architecture not in _SMALL:
-        at_once = greatest_divisor(at_once, _IN_CACHE)
-    if at_once == len(images):
-        return compute(images)
-    chunks = images.reshape(-1, at_once, *images.shape[1:])
-    return jax.lax.map(compute, chunks).reshape(len(images), network.embedding_size)
+        at_once = piece(at_once, _IN_CACHE)
+    return in_pieces(compute, at_once, images)
 
 
 # Compiled by itself no more than its callers want: here so that all programs that hold the network

@@ -190,8 +190,7 @@ def _protect(
 
 def _of_each(settings: Sequence[TipIm], mmd_group_size: int) -> TipIm:
     """One value of every traced number for each image."""
-    settings = [dataclasses.replace(s, mmd_group_size=mmd_group_size) for s in settings]
-    return jax.tree.map(lambda *numbers: np.array(numbers, np.float32), *settings)
+    return TipIm.of_each([dataclasses.replace(s, mmd_group_size=mmd_group_size) for s in settings])
 
 
 def _digest(batch: Sequence[_Set], probes: CropFaces) -> str:

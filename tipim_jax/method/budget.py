@@ -7,40 +7,42 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.method.views import CROP, mapped
+from tipim_jax.method.views import Size, mapped
 
-# Of the crop's pixels: over so many of them, at its edges, a mask fades, lest one sees a square.
-_FADE = 8.0
+# Of a window's size: over so much of it, at its edges, a mask fades, lest one sees a square.
+_FADE = 8 / 112
 # Standard deviation of the brightness around a pixel from which a mask of ε is lost in it.
 _TEXTURED = 20.0
 _WINDOW = 7  # pixels, each way
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def weight(
+def budget_weight(
     image: Float[Array, "height width 3"],
     alignment: Float[Array, "2 3"] | None,
+    size: Size,
     epsilon: Float[Array, ""] | float,
-    smooth_epsilon: float,
+    smooth_epsilon: Float[Array, ""] | float,
 ) -> Float[Array, "height width 1"]:
     """The product of `face_weight` and of what lies between `smooth_epsilon` / ε and 1."""
     least = jnp.where(smooth_epsilon < epsilon, smooth_epsilon / epsilon, 1)
     texture = least + (1 - least) * contrast(image)
-    return texture if alignment is None else texture * face_weight(image.shape[:2], alignment)
+    return texture if alignment is None else texture * face_weight(image.shape[:2], alignment, size)
 
 
 def face_weight(
-    shape: tuple[int, int], alignment: Float[Array, "2 3"]
+    shape: Size, alignment: Float[Array, "2 3"], size: Size
 ) -> Float[Array, "height width 1"]:
-    """1 within the aligned crop, 0 outside, and in between as a smooth step.
+    """1 within what a window shows, 0 outside, and in between as a smooth step.
 
     Args:
-      shape: height and width of the image.
-      alignment: from the image's points to the crop's, in pixels.
+      shape: of the image.
+      alignment: from the image's points to those of what the window shows.
+      size: of what the window shows.
     """
-    points = mapped(alignment, shape)
-    middle = (CROP - 1) / 2
-    inside = jnp.clip((CROP / 2 - jnp.abs(points - middle)) / _FADE, 0, 1)  # of x and of y
+    extent = jnp.array(size[::-1], alignment.dtype)[:, None, None]  # in x and in y
+    from_middle = jnp.abs(mapped(alignment, shape) - (extent - 1) / 2)
+    inside = jnp.clip((extent / 2 - from_middle) / (_FADE * extent), 0, 1)
     smooth = inside * inside * (3 - 2 * inside)
     return jnp.prod(smooth, axis=0)[:, :, None]
 

@@ -1,0 +1,200 @@
+"""Where a batch is worked on, and in what pieces: it decides speed and memory, not what comes out.
+
+The one place where the method meets `jax.pmap`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import jaxprs_in_params
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool
+
+from tipim_jax.method.surrogate import Images, Surrogate
+from tipim_jax.pieces import filled, in_pieces, joined, piece
+
+AXIS = "devices"
+# Maps that a CPU takes through a network together: XLA finishes a layer for all of them before it
+# starts the next, and what belongs to more falls out of the cache. Ten gradients of mobileface at
+# once take 1.9 times as long as two by two.
+_IN_CACHE = 4
+# Of an accelerator's free memory: the estimate below is of arrays, not of the workspace that
+# convolutions ask for.
+_SHARE_OF_MEMORY = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Devices and pieces.
+
+    Attributes:
+      devices: the batch is dealt out to these.
+      images: number of images of a device's share that go through the networks together.
+      targets: number of targets of an image whose gradients go through the networks together.
+    """
+
+    devices: tuple[jax.Device, ...]
+    images: int
+    targets: int
+
+    def __str__(self) -> str:
+        kind = self.devices[0].device_kind
+        return f"{kind} ×{len(self.devices)}, {self.images} images × {self.targets} targets at once"
+
+    @classmethod
+    def choose(
+        cls,
+        surrogates: Sequence[Surrogate],
+        crops: Images,
+        targets: int,
+        devices: Sequence[jax.Device] | None = None,
+    ) -> "Layout":
+        """What is fastest and fits.
+
+        On a CPU one image at a time, so that neither the batch around it nor the number of devices
+        changes a byte of it. On an accelerator as many as its memory has room for.
+
+        Args:
+          crops: what the first window shows of the batch; only its shape counts.
+          targets: number of targets that each of them may take.
+          devices: None takes the fewest local ones that are as fast as all together.
+        """
+        batch, *crop = crops.shape
+        if devices is None:
+            local = jax.local_devices()
+            share = math.ceil(batch / len(local))
+            devices = local[: math.ceil(batch / share)]
+        share = math.ceil(batch / len(devices))
+        if devices[0].platform == "cpu":
+            return cls(tuple(devices), 1, piece(targets, _IN_CACHE))
+        memory = devices[0].memory_stats() or {}
+        if "bytes_limit" not in memory:
+            return cls(tuple(devices), share, targets)
+        free = _SHARE_OF_MEMORY * (memory["bytes_limit"] - memory["bytes_in_use"])
+        return cls(tuple(devices), *pieces(surrogates, crop, share, targets, free))
+
+    def replicate(self, tree: Any) -> Any:
+        """Puts arrays on every device; what is there already stays."""
+        mesh = Mesh(np.array(self.devices), (AXIS,))
+        return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+    def each_image(self, function: Callable, valid: Bool[Array, " share"], *inputs: Any) -> Any:
+        """vmap of a function over the images of a device's share, in pieces.
+
+        On a CPU an image is the same to the last byte whatever the batch and the share are, and
+        images that only pad the batch cost nothing: zeros stand for what would come of them.
+        """
+        if self.devices[0].platform == "cpu" and self.images == 1:
+            return _one_by_one(function, valid, inputs)
+        return in_pieces(jax.vmap(function), self.images, *inputs)
+
+
+def pieces(
+    surrogates: Sequence[Surrogate], shape: Sequence[int], images: int, targets: int, room: float
+) -> tuple[int, int]:
+    """How many images, and targets of each, to do at once in so many bytes; at least one of each.
+
+    Args:
+      shape: of what the first window shows.
+      images, targets: how many there are.
+    """
+    kept, passing = _memory(surrogates, shape)
+    fitting = int(room // (kept + passing * targets))
+    if fitting:
+        return piece(images, fitting), targets
+    return 1, piece(targets, max(1, int((room - kept) // passing)))
+
+
+def _memory(surrogates, shape) -> tuple[int, int]:
+    """Bytes that an image keeps for its gradients, and that the gradient of each target passes by.
+
+    A gradient has the greatest array of the network twice: where it comes from and where it goes
+    to, and both again, rearranged.
+    """
+    kept, greatest = 0, 0
+    for surrogate in surrogates:
+        seen = shape if surrogate.window == 0 else (*surrogate.size, 3)
+        one, two = (jax.ShapeDtypeStruct((count, *seen), jnp.float32) for count in (1, 2))
+        # What a second image adds: the weights are kept too, but once.
+        kept += _kept(surrogate, two) - _kept(surrogate, one)
+        greatest = max(greatest, *_sizes(jax.make_jaxpr(surrogate)(one).jaxpr))
+    return kept, 4 * greatest
+
+
+def _kept(surrogate, images):
+    pull_back = jax.eval_shape(lambda x: jax.vjp(surrogate, x)[1], images)
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pull_back))
+
+
+def _sizes(jaxpr):
+    """Bytes of every array that is computed."""
+    for equation in jaxpr.eqns:
+        inner = list(jaxprs_in_params(equation.params))
+        for part in inner:
+            yield from _sizes(part)
+        if not inner:
+            for variable in equation.outvars:
+                yield variable.aval.size * variable.aval.dtype.itemsize
+
+
+def _one_by_one(function, valid, inputs):
+    """In a loop, each in a branch of its own: what is around it changes nothing of how it rounds.
+
+    XLA would fuse it with what is around it; and leave both out, did it know that the loop is over
+    after one and that the branch is always taken.
+    """
+    function = jax.jit(function, inline=True)  # traced once, though it is asked for twice
+    count = jax.lax.optimization_barrier(jnp.int32(len(valid)))
+    shapes = jax.eval_shape(function, *jax.tree.map(lambda array: array[0], inputs))
+    nothing = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+    def take(number, found):
+        row = jax.tree.map(lambda array: array[number], inputs)
+        one = jax.lax.cond(valid[number], function, lambda *_: nothing, *row)
+        return jax.tree.map(lambda array, value: array.at[number].set(value), found, one)
+
+    rows = len(valid)
+    empty = jax.tree.map(lambda array: jnp.zeros((rows, *array.shape), array.dtype), nothing)
+    return jax.lax.fori_loop(0, count, take, empty)
+
+
+def over_devices(
+    function: Callable, layout: Layout, same: Any, batches: Any, out_axes: tuple[int, ...]
+):
+    """`function(same, batches)` on every device with its share of the batch; `same` is everywhere.
+
+    Where devices do not divide the batch, the last image fills up their shares.
+
+    Args:
+      function: gives several results, each with the batch along its axis in `out_axes`.
+      batches: arrays with the batch in front.
+    """
+    batch, count = len(jax.tree.leaves(batches)[0]), len(layout.devices)
+    shares = partial(filled, count=count, size=math.ceil(batch / count))
+    mapped = jax.pmap(function, AXIS, in_axes=(None, 0), out_axes=out_axes, devices=layout.devices)
+    found = mapped(same, jax.tree.map(shares, batches))
+    return tuple(
+        jax.tree.map(lambda array, axis=axis: _rows(joined(array, axis), batch, axis), part)
+        for axis, part in zip(out_axes, found, strict=True)
+    )
+
+
+def _rows(array, count, axis):
+    return array if array.shape[axis] == count else jax.lax.slice_in_dim(array, 0, count, axis=axis)
+
+
+def gathered(array: Array, batch: int) -> Array:
+    """The whole batch of so many, on every device; within `over_devices`."""
+    return jax.lax.all_gather(array, AXIS, tiled=True)[:batch]
+
+
+def own_share(array: Array, size: int) -> Array:
+    """This device's `size` rows of a whole batch; within `over_devices`."""
+    first = jax.lax.axis_index(AXIS) * size
+    return array[jnp.minimum(first + jnp.arange(size), len(array) - 1)]

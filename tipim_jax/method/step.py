@@ -1,0 +1,112 @@
+"""The step of TIP-IM (paper, eq. 5; official run.py), its direction an optax transformation.
+
+Images, gradients and masks are float [height, width, 3] in pixel levels.
+"""
+
+import math
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from tipim_jax.method.problem import Image, Problem, State
+
+Weight = Float[Array, "height width 1"]
+
+
+def step(
+    problem: Problem,
+    state: State,
+    gradient: Image,
+    *,
+    update: Callable[[Weight, Float[Array, ""]], optax.GradientTransformation],
+    project: Callable[[Image, Image, Float[Array, "height width 1"]], Image],
+) -> tuple[Image, optax.OptState]:
+    """x^p ← Π(x^p − α · Normalize(g)), with momentum on g (eq. 5).
+
+    Args:
+      update: as `tip_im_update`, of the weight and α.
+      project: as `projected_on_box`: Π.
+
+    Returns:
+      The new x^p, and the new momentum.
+    """
+    weight, numbers = problem.weight, problem.numbers
+    change, momentum = update(weight, numbers.step_size).update(weight * gradient, state.momentum)
+    return project(state.protected + change, problem.original, numbers.epsilon * weight), momentum
+
+
+def tip_im_update(
+    weight: Weight,
+    step_size: Float[Array, ""] | float,
+    *,
+    momentum: float,
+    direction: Callable[[Image, Weight], Image],
+) -> optax.GradientTransformation:
+    """g ← μ·g + ∇ / mean|∇|; the update is −α · direction(g).
+
+    Args:
+      weight: of the budget that each pixel may change by.
+      step_size: α.
+      momentum: μ.
+    """
+    return optax.chain(
+        optax.stateless_with_tree_map(lambda g, _: mean_absolute_normalised(g)),
+        optax.trace(decay=momentum),
+        optax.stateless_with_tree_map(lambda g, _: direction(g, weight)),
+        optax.scale(-step_size),
+    )
+
+
+def mean_absolute_normalised(g: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """g divided by the mean of its absolute values; zero stays zero."""
+    return g / jnp.maximum(jnp.mean(jnp.abs(g)), jnp.finfo(g.dtype).tiny)
+
+
+def as_it_is(g: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """g."""
+    return g
+
+
+def sign_direction(g: Image, weight: Weight) -> Image:
+    """sign(g), steepest for ‖·‖∞."""
+    return jnp.sign(g)
+
+
+def rms_direction(g: Image, weight: Weight) -> Image:
+    """g / ‖g‖₂, steepest for ‖·‖₂, its root mean square 1 over the pixels that may change.
+
+    Zero stays zero.
+    """
+    norm = jnp.maximum(jnp.linalg.norm(g.ravel()), jnp.finfo(g.dtype).tiny)
+    return g / norm * (math.sqrt(g.size) * jnp.sqrt(jnp.mean(weight)))
+
+
+def projected_on_box(
+    moved: Image, original: Image, budget: Float[Array, "height width 1"]
+) -> Image:
+    """The nearest image to `moved` in [0, 255] that differs from x^r by at most the budget."""
+    lowest, highest = jnp.maximum(original - budget, 0), jnp.minimum(original + budget, 255)
+    return optax.projections.projection_box(moved, lowest, highest)
+
+
+def projected_on_colours(
+    moved: Image, original: Image, budget: Float[Array, "height width 1"], *, most: float
+) -> Image:
+    """As `projected_on_box`, after a pixel's channels were made to change almost alike.
+
+    Args:
+      most: see `colour_clipped`.
+    """
+    change = colour_clipped(moved - original, most)
+    return projected_on_box(original + change, original, budget)
+
+
+def colour_clipped(
+    change: Float[Array, "height width 3"], most: float
+) -> Float[Array, "height width 3"]:
+    """Brings the channels of a pixel within `most` of their middle, (least + greatest) / 2."""
+    least, greatest = (limit(change, axis=-1, keepdims=True) for limit in (jnp.min, jnp.max))
+    middle = (least + greatest) / 2
+    return jnp.clip(change, middle - most, middle + most)
