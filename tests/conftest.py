@@ -48,6 +48,16 @@ def detector() -> FaceDetector:
 
 
 @pytest.fixture
+def searches(monkeypatch):
+    """How many photos were searched for faces, as a list that grows."""
+    done, detect = [], FaceDetector.detect
+    monkeypatch.setattr(
+        FaceDetector, "detect", lambda self, pixels: done.append(1) or detect(self, pixels)
+    )
+    return done
+
+
+@pytest.fixture
 def cache(tmp_path, monkeypatch):
     """An empty cache; gives its files, without the locks, whenever it is called."""
     folder = tmp_path / "cache"

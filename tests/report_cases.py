@@ -27,10 +27,7 @@ def rates(scores, threshold):
     there = np.array([s.protected is not None for s in scores], bool)
     found = standings([s.protected for s in scores if s.protected])
     judge = Judge(None, np.zeros((9, 4)), (), {"recognised": Threshold(threshold, 0.0123)})
-    return [
-        report.Rates.of(judge.recognition(found, held_out=True))
-        for found in (before, before.lost_but(there, found))
-    ]
+    return [report.Rates.of(judge, found) for found in (before, before.lost_but(there, found))]
 
 
 def standings(each):

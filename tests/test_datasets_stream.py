@@ -16,19 +16,15 @@ from PIL import Image
 from tipim_jax.datasets import AlignedFaces, FaceSet
 from tipim_jax.datasets import bundled as people
 from tipim_jax.datasets import stream as stream_module
-from tipim_jax.datasets.crops import CropCache
 from tipim_jax.datasets.lfw import LfwError, LfwPhoto
 from tipim_jax.datasets.stream import AVERAGE_LANDMARKS, average_face
-from tipim_jax.networks import WINDOWS
 from tipim_jax.photos import (
     NO_FACE,
     TEMPLATE,
     YUNET,
-    FaceDetector,
     central_face,
     crop,
     decode_photo,
-    look,
     similarity,
 )
 from weights_convert import obtain
@@ -46,16 +42,6 @@ def cache(tmp_path, monkeypatch):
     place.write_bytes(detector)
     monkeypatch.setattr(stream_module, "obtain", lambda origin: place)
     return lambda: sorted((tmp_path / "cache" / "crops").rglob("*.npz"))
-
-
-@pytest.fixture
-def searches(monkeypatch):
-    """How many photos were searched for faces, as a list that grows."""
-    done, detect = [], FaceDetector.detect
-    monkeypatch.setattr(
-        FaceDetector, "detect", lambda self, pixels: done.append(1) or detect(self, pixels)
-    )
-    return done
 
 
 @pytest.fixture
@@ -127,49 +113,6 @@ def test_crop_is_found_by_the_content_of_the_photo(cache, searches, tmp_path):
     _, again, _ = stacked(AlignedFaces(FaceSet.bundled(), PHOTOS[:1], batch=2))
     assert len(searches) == len(cache()) == 1
     assert (crops == again).all()
-
-
-def test_a_photo_is_looked_at_through_any_window_without_searching_it_anew(cache, searches):
-    faces = FaceSet.bundled()
-    (batch,) = AlignedFaces(faces, PHOTOS[:2], batch=2)
-    detector = stream_module.obtain(YUNET)
-    kept = CropCache(stream_module.home() / "crops", detector)
-    for number, photo in enumerate(PHOTOS[:2]):
-        content = faces.read(photo)
-        found = kept.faces(content, str(photo))
-        pixels = decode_photo(content, str(photo)).pixels
-        expected = FaceDetector(detector).detect(pixels)
-        assert len(searches) == 2 + number + 1  # those of the stream, and this test's own
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(one.box, other.box)
-            np.testing.assert_array_equal(one.landmarks, other.landmarks)
-            assert one.score == pytest.approx(other.score)
-            shown, wanted = (look(pixels, f, WINDOWS["box"], (160, 160)) for f in (one, other))
-            np.testing.assert_array_equal(shown, wanted)
-        np.testing.assert_array_equal(batch.boxes[number], central_face(found, pixels).box)
-
-
-def test_photos_without_a_face_are_kept_as_such(cache, searches, mixed):
-    kept = CropCache(stream_module.home() / "crops", stream_module.obtain(YUNET))
-    content = mixed.read(mixed.photos[1])
-    for _ in range(2):
-        assert kept.faces(content, "grey") == () and kept.align(content, "grey") == NO_FACE
-    assert len(searches) == 1
-
-
-@pytest.mark.parametrize("keep", [0, 30, -30])
-def test_damaged_crop_is_made_again(keep, cache, searches):
-    faces = AlignedFaces(FaceSet.bundled(), PHOTOS[:1], batch=1)
-    _, expected, _ = stacked(faces)
-    content = cache()[0].read_bytes()
-    changed = bytearray(content)
-    changed[len(content) // 2] ^= 1
-    cache()[0].write_bytes(content[:keep] or bytes(changed))
-    _, found, _ = stacked(faces)
-    np.testing.assert_array_equal(found, expected)
-    assert len(searches) == 2
-    assert cache()[0].read_bytes() == content
 
 
 def test_photos_without_a_face_are_named_and_searched_once(mixed, cache, searches):

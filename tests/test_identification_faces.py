@@ -83,7 +83,7 @@ def test_any_number_of_faces_is_asked_about_in_batches_of_one_shape(two, monkeyp
     )
     for count in (1, BATCH, BATCH + 1):
         embed(two, map(CropFace, crops(count)))
-    assert shapes == {(BATCH, 112, 112, 3)}
+    assert len(shapes) == 1
 
 
 def test_no_faces_have_no_embeddings(two):

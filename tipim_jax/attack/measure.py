@@ -100,19 +100,15 @@ def measure(
         judge = Judge.of(recogniser.network, roster, faces)
         before = judge.standings(clean[name])
         after = before.lost_but(there, judge.standings(protected[name], there))
-        held_out = name not in surrogates
         threshold = judge.thresholds["recognised"]
         results.append(
             report.RecogniserResult(
                 name,
                 recogniser.network.architecture,
-                held_out,
+                name not in surrogates,
                 threshold.cosine,
                 threshold.false_match_rate,
-                *(
-                    report.Rates.of(judge.recognition(found, held_out=held_out))
-                    for found in (before, after)
-                ),
+                *(report.Rates.of(judge, found) for found in (before, after)),
             )
         )
         both = map(report.Standing.each, (before, after))

@@ -119,7 +119,7 @@ def protect_files(
             outcome.seconds = time.perf_counter() - began if began else 0.0
             writing.finish()
         except KeyboardInterrupt:
-            writing.finish()
+            writing.stop()
             done, possible = len(outcome.photos), len(files) - len(outcome.missed)
             raise Stopped(
                 f"stopped: {done} of {possible} photos are done, in {journal.output}; the same "
@@ -192,6 +192,13 @@ class _Writing:
         wait_for([future for _, future in self._under_way])
         while self._under_way:
             self._settle()
+
+    def stop(self) -> None:
+        """Waits for what is being written, and keeps what was."""
+        wait_for([future for _, future in self._under_way])
+        for source, future in self._under_way:
+            if future.exception() is None:
+                self._outcome.photos[source] = future.result()
 
     def _settle(self) -> None:
         source, future = self._under_way.popleft()

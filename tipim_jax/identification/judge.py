@@ -1,6 +1,6 @@
 """Who is found, at what rank and above what threshold: a gallery as one recogniser sees it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,6 +170,17 @@ class Judge:
             values[name] = np.where(np.isfinite(cosines), cosines, np.nan)
         return values
 
+    def figures(
+        self, found: Standings, names: Iterable[str] = tuple(FIGURES)
+    ) -> dict[str, Estimate | None]:
+        """Those of the `FIGURES` that there are, over all probes, by name."""
+        values = self.values(found)
+        return {
+            name: (mean if name in _MEANS else share)(values[name])
+            for name in names
+            if name in values
+        }
+
     def recognition(self, found: Standings, *, held_out: bool) -> Recognition:
         """What the recogniser makes of all probes.
 
@@ -177,16 +188,11 @@ class Judge:
           found: where they stand.
           held_out: whether the masks were made without this recogniser.
         """
-        values = self.values(found)
         known = found.own_rank[~np.isnan(found.own_rank)]
         ranks = range(1, 1 + min(_CMC, len(self.gallery) + sum(map(len, self.strangers))))
         return Recognition(
             held_out=held_out,
-            figures={
-                name: (mean if name in _MEANS else share)(values[name])
-                for name in FIGURES
-                if name in values
-            },
+            figures=self.figures(found),
             thresholds=dict(self.thresholds),
             cmc=tuple(float((known <= n).mean()) for n in ranks) if known.size else (),
         )

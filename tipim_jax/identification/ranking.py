@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -29,6 +30,7 @@ _PROBE_BLOCK = 512
 # In the rows left over after whole groups XLA sums in another order, and equal images would not be
 # equally near.
 _ALIGNMENT = 128
+_NONE = np.iinfo(np.int32).max
 
 
 class Standings(NamedTuple):
@@ -96,93 +98,98 @@ def standings(
 
 
 def _of_some(parts, size, identities, unit, own, targets, excluded) -> Float[np.ndarray, "4 some"]:
+    probes = len(own)
+    cosine, place = _nearest_asked(parts[0], size, identities, unit, own, targets, excluded)
+    rank = 1 + _count_ahead(parts, size, unit, cosine, place, excluded)
+    found = np.stack([cosine, rank], axis=1)
+    return np.where(place[:, None] >= 0, found, np.nan)[..., :probes].reshape(4, probes)
+
+
+def _nearest_asked(gallery, size, identities, unit, own, targets, excluded):
+    """The nearest image of the own identity, and of the targets: cosine and place, [2, probes].
+
+    Where there is none they are -inf and -1.
+    """
     is_target = np.isin(identities, targets)
     asked = np.flatnonzero(is_target | np.isin(identities, own))
-    best = [_Best.none(len(own)), _Best.none(len(own))]
-    for places, cosine in _compared(parts[0], asked, size, unit, len(own)):
-        matches = identities[places] == own[:, None], is_target[places][None]
-        searched = places != excluded[:, None]
-        best = [
-            one.or_else(places, np.where(match & searched, cosine, -np.inf))
-            for one, match in zip(best, matches, strict=True)
-        ]
-    ahead = np.zeros((2, len(own)), int)
+    probes = len(own)
+    best = np.full((2, len(unit)), -np.inf, np.float32)
+    place = np.full((2, len(unit)), -1, np.int32)
+    for block, rows in _blocks(gallery, asked, size):
+        cosine = np.asarray(_cosines(unit, rows)[0])[:probes, : len(block)]
+        searched = block != excluded[:, None]
+        for n, match in enumerate((identities[block] == own[:, None], is_target[block][None])):
+            wanted = np.where(match & searched, cosine, -np.inf)
+            column = wanted.argmax(axis=1)  # of equals the first one
+            greatest = np.take_along_axis(wanted, column[:, None], axis=1)[:, 0]
+            nearer = np.flatnonzero(greatest > best[n, :probes])
+            best[n, nearer], place[n, nearer] = greatest[nearer], block[column[nearer]]
+    return best, place
+
+
+def _count_ahead(parts, size, unit, limits, places, excluded) -> Int[np.ndarray, "2 probes"]:
+    """How many images are nearer to each probe than those at some places."""
+    excluded = np.pad(excluded, (0, len(unit) - len(excluded)), constant_values=-1)
+    count, broken = jnp.zeros(places.shape, jnp.int32), jnp.int32(_NONE)
     first = 0
     for part in parts:
-        for places, cosine in _compared(part, np.arange(len(part)), size, unit, len(own)):
-            places = places + first
-            for one, count in zip(best, ahead, strict=True):
-                count += one.ahead(places, cosine, excluded)
+        for block, rows in _blocks(part, np.arange(len(part)), size):
+            previous = count
+            ahead, faulty = _ahead(
+                *_cosines(unit, rows), limits, places, excluded, first + block[0], len(block)
+            )
+            count, broken = count + ahead, jnp.minimum(broken, faulty)
+            jax.block_until_ready(previous)  # or blocks would pile up before a slow device
         first += len(part)
-    exists = [one.place >= 0 for one in best]
-    return np.stack(
-        [
-            np.where(there, values, np.nan)
-            for one, count, there in zip(best, ahead, exists, strict=True)
-            for values in (one.cosine, 1 + count)
-        ]
-    )
-
-
-class _Best(NamedTuple):
-    """The nearest image of those that each probe asks about; place -1 and cosine -inf for none."""
-
-    cosine: Float[np.ndarray, " probes"]
-    place: Int[np.ndarray, " probes"]
-
-    @classmethod
-    def none(cls, probes: int) -> "_Best":
-        return cls(np.full(probes, -np.inf, np.float32), np.full(probes, -1))
-
-    def or_else(self, places, cosine) -> "_Best":
-        """With images that come later; those that are not asked about have cosine -inf."""
-        column = cosine.argmax(axis=1)  # of equals the first one
-        greatest = np.take_along_axis(cosine, column[:, None], axis=1)[:, 0]
-        nearer = greatest > self.cosine
-        return _Best(
-            np.where(nearer, greatest, self.cosine), np.where(nearer, places[column], self.place)
+    if broken != _NONE:
+        raise ValueError(
+            f"the embedding of gallery image {broken} holds NaN or infinity, or is too long for "
+            "its square to be a float32; expected finite numbers"
         )
-
-    def ahead(self, places, cosine, excluded) -> Int[np.ndarray, " probes"]:
-        """How many of some neighbouring images are nearer than this one."""
-        limit, first = self.cosine[:, None], places[0]
-        count = np.count_nonzero(cosine > limit, axis=1)
-        before = places < self.place[:, None]
-        if before[:, 0].any():
-            count += np.count_nonzero((cosine == limit) & before, axis=1)
-        for left_out in (excluded, self.place):
-            probes = np.flatnonzero((left_out >= first) & (left_out <= places[-1]))
-            place = left_out[probes]
-            one, limits = cosine[probes, place - first], self.cosine[probes]
-            count[probes] -= (one > limits) | ((one == limits) & (place < self.place[probes]))
-        return count
+    return np.asarray(count)
 
 
-def _compared(part, places, size, unit, probes) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Some images of a part of the gallery, block by block: places, and cosines of the probes.
+def _blocks(part, places, size) -> Iterator[tuple[np.ndarray, Float[np.ndarray, "size dim"]]]:
+    """Places of some images of a part of the gallery, and their embeddings, block by block.
 
-    All blocks have one shape, so that the cosine of two embeddings is the same in each.
+    All blocks are padded to one shape, so that the cosine of two embeddings is the same in each.
     """
     for first in range(0, len(places), size):
         block = places[first : first + size]
-        contiguous = block[-1] - block[0] + 1 == len(block)
-        rows = part[block[0] : block[-1] + 1] if contiguous else part[block]
+        neighbours = block[-1] - block[0] + 1 == len(block)
+        rows = part[block[0] : block[-1] + 1] if neighbours else part[block]
         rows = np.asarray(rows, np.float32)
-        finite = np.isfinite(np.linalg.norm(rows, axis=1))
-        if not finite.all():
-            raise ValueError(
-                f"the embedding of gallery image {block[finite.argmin()]} holds NaN or infinity, "
-                "or is too long for its square to be a float32; expected finite numbers"
-            )
-        padded = np.pad(rows, ((0, size - len(rows)), (0, 0)))
-        yield block, np.asarray(_cosines(unit, padded))[:probes, : len(block)]
+        if len(rows) < size:
+            rows = np.pad(rows, ((0, size - len(rows)), (0, 0)))
+        yield block, rows
 
 
 @jax.jit
 def _cosines(
     unit: Float[Array, "probes dim"], rows: Float[Array, "images dim"]
-) -> Float[Array, "probes images"]:
-    return cosines(unit, normalise(rows))
+) -> tuple[Float[Array, "probes images"], Bool[Array, " images"]]:
+    """Of each probe to each image; and which images have a finite length."""
+    return cosines(unit, normalise(rows)), jnp.isfinite(jnp.linalg.norm(rows, axis=1))
+
+
+# Not one program with `_cosines`: what is compared must be the same numbers to the last bit.
+@jax.jit
+def _ahead(cosine, finite, limits, places, excluded, first, count):
+    """How many of some neighbouring images are nearer, and the first one that is not finite.
+
+    Args:
+      cosine, finite: of the images, padded.
+      limits, places: of what they are to be nearer than, [2, probes].
+      excluded: places that do not count.
+      first, count: place of the first image, and how many there are.
+    """
+    column = jnp.arange(cosine.shape[1])
+    place = first + column
+    before = place < places[..., None]
+    nearer = (cosine > limits[..., None]) | ((cosine == limits[..., None]) & before)
+    counts = (column < count) & (place != excluded[:, None]) & (place != places[..., None])
+    broken = jnp.where((column < count) & ~finite, place, _NONE).min()
+    return (nearer & counts).sum(axis=2, dtype=jnp.int32), broken
 
 
 def _probe_blocks(probes) -> Iterator[tuple[slice, Float[np.ndarray, "block dim"]]]:

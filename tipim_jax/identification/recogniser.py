@@ -17,6 +17,8 @@ from tipim_jax.identification.faces import Shown
 from tipim_jax.networks import Network
 
 BATCH = 16  # faces that are embedded together
+# A CPU gains nothing by more (`networks.inference`), and one photo's two faces are soon known.
+_BATCH_ON_CPU = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +58,11 @@ class Recogniser:
         Args:
           images: RGB in [0, 255]: canonical crops, or faces of the network's own input size.
         """
+        size = _BATCH_ON_CPU if jax.default_backend() == "cpu" else BATCH
         embeddings = [np.zeros((0, self.network.embedding_size), np.float32)]
-        for first in range(0, len(images), BATCH):
-            batch = images[first : first + BATCH].astype(np.float32)
-            padded = np.pad(batch, ((0, BATCH - len(batch)), *((0, 0),) * 3))
+        for first in range(0, len(images), size):
+            batch = images[first : first + size].astype(np.float32)
+            padded = np.pad(batch, ((0, size - len(batch)), *((0, 0),) * 3))
             found = _embed(self.network, self.variables, jnp.asarray(padded))
             embeddings.append(np.asarray(found)[: len(batch)])
         return np.concatenate(embeddings)

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
-from tipim_jax.identification import Estimate, Recognition, Standings
+from tipim_jax.identification import Estimate, Judge, Standings
 from tipim_jax.report.typed_json import from_data, parsed, to_json
 
 SCHEMA = 2
@@ -113,10 +113,9 @@ class Rates:
     rank5_t: Estimate | None
 
     @classmethod
-    def of(cls, recognition: Recognition) -> "Rates":
-        """Those of its figures that are meant here."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        return cls(*(recognition.figures[name] for name in names))
+    def of(cls, judge: Judge, found: Standings) -> "Rates":
+        """Those of probes that stand there."""
+        return cls(**judge.figures(found, [field.name for field in dataclasses.fields(cls)]))
 
 
 @dataclass(frozen=True)
