@@ -1,6 +1,6 @@
 # make demo    protects the bundled people and writes out/demo/report.html
 # make test    runs the tests that take seconds
-# make test-all  runs those too that take longer
+# make test-all   runs those too that take longer
 # make reproduce  makes the figures of the reproduction on the bundled people, with few iterations
 # make parity  runs the comparisons with PyTorch, which it installs
 # make lint    checks style, and that the layers are kept
@@ -9,7 +9,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= out/demo
-WORKERS := -n auto --dist loadfile  # a process a core, each with whole files of tests
+# A process a core, each with whole files of tests, and without PyTorch, which takes memory.
+TESTS := -n auto --dist loadfile --ignore tests/parity
 
 .PHONY: demo test test-all parity reproduce lint clean
 
@@ -17,10 +18,10 @@ demo: .venv/installed
 	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest $(WORKERS)
+	$(BIN)/python -m pytest $(TESTS)
 
 test-all: .venv/installed-test
-	$(BIN)/python -m pytest $(WORKERS) -m 'not parity and not slow'
+	$(BIN)/python -m pytest $(TESTS) -m 'not parity and not slow'
 
 parity: .venv/installed-parity
 	$(BIN)/python -m pytest -m parity

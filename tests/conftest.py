@@ -17,7 +17,7 @@ from weights_convert.origins import cached_path
 
 # Beyond these, workers want more memory than they are worth.
 _MOST_WORKERS = 4
-_MOST_MEMORY = 600e6  # bytes, of a process between two tests
+_MOST_PROGRAMS = 300e6  # bytes, for what a process compiles, between two tests
 
 
 def pytest_sessionstart(session):
@@ -30,15 +30,23 @@ def pytest_xdist_auto_num_workers():
     return min(runtime.cores(), _MOST_WORKERS)
 
 
+@pytest.fixture(scope="session")
+def _memory():
+    """What this process held when its compiled programs were last freed, bytes."""
+    return [psutil.Process().memory_info().rss]
+
+
 @pytest.fixture(autouse=True)
-def _bounded_memory():
+def _bounded_memory(_memory):
     """Frees compiled programs, which JAX keeps for ever; the cache on disk has them still."""
     yield
-    if psutil.Process().memory_info().rss > _MOST_MEMORY:
+    process = psutil.Process()
+    if process.memory_info().rss > _memory[0] + _MOST_PROGRAMS:
         jax.clear_caches()
         gc.collect()
-        if sys.platform == "linux":  # glibc keeps what is freed, by half a gigabyte
+        if sys.platform == "linux":  # glibc keeps half a gigabyte of what is freed
             ctypes.CDLL(None).malloc_trim(0)
+        _memory[0] = process.memory_info().rss
 
 
 @pytest.fixture(scope="session")

@@ -221,7 +221,13 @@ def test_few_images_fill_their_mmd_group_with_views_of_themselves():
     assert np.isfinite(state.protected).all()
 
 
-@pytest.mark.parametrize("settings", FEW, ids=NAMES)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(settings, id=name, marks=() if name == "paper" else pytest.mark.thorough)
+        for name, settings in zip(NAMES, FEW, strict=True)
+    ],
+)
 def test_an_image_is_protected_the_same_in_any_batch(settings):
     original, targets = crops(4), crops(5, seed=2)
     keys = image_keys(11, 12, 13, 14)

@@ -28,7 +28,17 @@ def surrogate():
     return Surrogate(networks.get("mobileface").embed, weights_convert.load("mobileface"))
 
 
-@pytest.mark.parametrize("case", range(len(CASES)), ids=[f"{n}, gamma {g}" for n, g in CASES])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case,
+            id=f"{norm}, gamma {gamma}",
+            marks=pytest.mark.thorough if norm == "linf" else (),
+        )
+        for case, (norm, gamma) in enumerate(CASES)
+    ],
+)
 def test_ten_iterations_agree_with_the_official_loop(golden, surrogate, case):
     crops, targets = (golden[name].astype(np.float32) for name in ("crops", "targets"))
     protected, chosen = official_run(surrogate, crops, targets, *CASES[case])
