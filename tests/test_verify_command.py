@@ -13,6 +13,7 @@ from PIL import Image
 from tests.command_errors import assert_error
 from tipim_jax import identification as evaluation
 from tipim_jax.datasets import bundled as people
+from tipim_jax.identification import Recogniser
 from tipim_jax.networks import get, names
 from tipim_jax.photos import crop, look, read_photo
 from weights_convert import load
@@ -50,14 +51,23 @@ def no_weights(monkeypatch):
 
 @pytest.fixture
 def colours(monkeypatch):
-    """In place of a network, the crop itself in few pixels: enough where figures do not matter."""
+    """In place of a network, its input in few pixels: enough where figures do not matter.
 
-    def embed(crops):
-        pixels = crops[:, ::16, ::16].reshape(len(crops), -1) - 128
-        return pixels / np.linalg.norm(pixels, axis=1, keepdims=True)
+    Gives all inputs by the network's name.
+    """
+    seen = {}
+
+    def embed(recogniser, images):
+        seen.setdefault(recogniser.network.name, []).extend(images)
+        pixels = images[:, ::16, ::16].reshape(len(images), -1) - 128
+        mixed = np.random.default_rng(0).normal(
+            size=(pixels.shape[1], recogniser.network.embedding_size)
+        )
+        return pixels @ mixed
 
     monkeypatch.setattr("tipim_jax.evaluate.verify.variables", lambda *_: None)
-    monkeypatch.setattr("tipim_jax.evaluate.verify.embedder", lambda *_: embed)
+    monkeypatch.setattr(Recogniser, "__call__", embed)
+    return seen
 
 
 def pairs_file(folder, lines):
@@ -132,25 +142,14 @@ def test_verify_compares_every_photo_in_an_archive_for_several_networks(
     assert "accuracy" not in said
 
 
-def test_verify_shows_each_network_what_its_own_window_shows(lfw, detector, capsys, monkeypatch):
-    seen = {}
-
-    def embedder(network, _):
-        def embed(images):
-            seen.setdefault(network.name, []).extend(images)
-            return np.random.default_rng(0).normal(size=(len(images), 8))
-
-        return embed
-
-    monkeypatch.setattr("tipim_jax.evaluate.verify.variables", lambda *_: None)
-    monkeypatch.setattr("tipim_jax.evaluate.verify.embedder", embedder)
+def test_verify_shows_each_network_what_its_own_window_shows(lfw, detector, colours):
     networks = ("mobileface", "dlib", "facenet", "cosface")
     assert main(["verify", *networks, "--all-pairs", "--lfw", str(lfw)]) == 0
     photos = [photo for photo in sorted(lfw.rglob("Person*.jpg"))]
     for name in networks:
         network = get(name)
-        assert len(seen[name]) == 24
-        for photo, shown in list(zip(photos, seen[name], strict=True))[::7]:
+        assert len(colours[name]) == 24
+        for photo, shown in list(zip(photos, colours[name], strict=True))[::7]:
             pixels = read_photo(photo).pixels
             (face,) = detector.detect(pixels)
             expected = look(pixels, face, network.window, network.input_size)
