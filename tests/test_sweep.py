@@ -243,22 +243,22 @@ def test_what_decides_a_thing_decides_where_it_is_kept(tmp_path):
     cells = read_sweep(written(tmp_path, GRID)).cells
     weights = {"mobileface": "a", "sface": "b", "dlib": "c"}
     places = Places(tmp_path, "faces", "gallery", 0, weights)
-    assert len({places.crops(c) for c in cells}) == len(cells)
+    assert len({places.cell(c) for c in cells}) == len(cells)
     assert len({places.row(c) for c in (None, *cells)}) == 1 + len(cells)
     # Other weights of a surrogate make other masks, those of a held-out recogniser other rows.
     held_out = Places(tmp_path, "faces", "gallery", 0, weights | {"dlib": "d"})
-    assert places.crops(cells[0]) == held_out.crops(cells[0])
+    assert places.cell(cells[0]) == held_out.cell(cells[0])
     assert places.row(cells[0]) != held_out.row(cells[0])
     # Another gallery makes other rows of the same masks.
     other = Places(tmp_path, "faces", "other gallery", 0, weights)
-    assert places.crops(cells[0]) == other.crops(cells[0])
+    assert places.cell(cells[0]) == other.cell(cells[0])
     assert places.row(cells[0]) != other.row(cells[0])
     drawn = Places(tmp_path, "faces", "gallery", 9, weights)
     assert places.row(cells[0]) != drawn.row(cells[0])
     strangers = Places(tmp_path, "faces", "gallery", 0, weights, strangers="photos")
     others = Places(tmp_path, "faces", "gallery", 0, weights, strangers="other photos")
     assert len({p.row(None) for p in (places, strangers, others)}) == 3
-    assert strangers.crops(cells[0]) == places.crops(cells[0])
+    assert strangers.cell(cells[0]) == places.cell(cells[0])
     surrogate = Places(tmp_path, "faces", "gallery", 0, weights | {"mobileface": "d"})
-    assert places.crops(cells[0]) != surrogate.crops(cells[0])
+    assert places.cell(cells[0]) != surrogate.cell(cells[0])
     assert places.row(None) != Places(tmp_path, "other faces", "gallery", 0, weights).row(None)
