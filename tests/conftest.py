@@ -1,8 +1,11 @@
 """What several test files share, and what all of them run under."""
 
+import ctypes
 import gc
+import sys
 
 import jax
+import psutil
 import pytest
 import xdist
 
@@ -14,6 +17,7 @@ from weights_convert.origins import cached_path
 
 # Beyond these, workers want more memory than they are worth.
 _MOST_WORKERS = 4
+_MOST_MEMORY = 600e6  # bytes, of a process between two tests
 
 
 def pytest_sessionstart(session):
@@ -26,12 +30,15 @@ def pytest_xdist_auto_num_workers():
     return min(runtime.cores(), _MOST_WORKERS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _programs_of_one_file():
-    """Frees what a file's tests compiled; the cache on disk has it for the next one."""
+@pytest.fixture(autouse=True)
+def _bounded_memory():
+    """Frees compiled programs, which JAX keeps for ever; the cache on disk has them still."""
     yield
-    jax.clear_caches()
-    gc.collect()
+    if psutil.Process().memory_info().rss > _MOST_MEMORY:
+        jax.clear_caches()
+        gc.collect()
+        if sys.platform == "linux":  # glibc keeps what is freed, by half a gigabyte
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture(scope="session")

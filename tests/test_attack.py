@@ -229,6 +229,7 @@ def test_after_ctrl_c_what_is_done_stays_and_the_next_run_goes_on(
     assert len(results_in(tmp_path).photos) == 3
 
 
+@pytest.mark.thorough
 def test_photos_of_any_size_and_number_of_faces_share_one_program(
     album, small_gallery, tmp_path, caplog
 ):
@@ -291,12 +292,15 @@ def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
     assert any("portrait.png" in missed.reason for missed in results.not_protected)
 
 
-def test_ctrl_c_at_any_other_time_is_no_traceback_either(album, tmp_path, monkeypatch, capsys):
+def test_ctrl_c_at_any_other_time_is_no_traceback_either(
+    album, small_gallery, tmp_path, monkeypatch, capsys
+):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "measure", interrupted)
-    status, said = attack(album, "--output", tmp_path, *FAST, capsys=capsys)
+    arguments = [album, "--output", tmp_path, "--gallery", small_gallery, *FAST]
+    status, said = attack(*arguments, capsys=capsys)
     assert status == 130
     assert "goes on from there" in " ".join(said.err.split())
 

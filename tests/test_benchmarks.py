@@ -93,6 +93,7 @@ def test_a_table_is_aligned():
     assert shown.splitlines() == ["name    img/s", "a        1.00", "longer      –"]
 
 
+@pytest.mark.thorough
 def test_the_method_is_measured(tmp_path):
     """End to end, without a search, which halves the time to compile."""
     stored = tmp_path / "figures.json"
@@ -121,6 +122,7 @@ def test_nothing_is_judged_by_a_network_that_its_masks_were_made_against(method)
     assert len(everything) == 1 + len(leave_one_out.METHODS[method][0])
 
 
+@pytest.mark.thorough
 def test_networks_are_left_out(tmp_path):
     command = f"--probes 2 --method MIM --epsilon 12 --network sface --output {tmp_path}"
     for _ in range(2):  # the second time everything is there

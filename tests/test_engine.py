@@ -119,6 +119,7 @@ def test_a_stream_may_have_any_number_of_pictures(protector, portraits):
     np.testing.assert_array_equal(many[0].pixels, many[6].pixels)
 
 
+@pytest.mark.thorough
 def test_a_stream_holds_on_to_nothing(protector, portraits):
     """Of 24 pictures never more than a few batches are alive."""
     pixels = read_photo(portraits[0]).pixels
@@ -160,6 +161,7 @@ def test_a_mask_that_is_not_finite_costs_its_face_alone(protector, portraits, mo
     assert changes(np.array(both), found.pixels).max() == 5
 
 
+@pytest.mark.thorough
 def test_targets_of_the_caller_are_imitated(portraits, tmp_path):
     for name in ("Person_030", "Person_031"):
         file = bundled.photos(name)[0]

@@ -171,6 +171,7 @@ def test_crops_are_judged_as_they_are(photos, tmp_path, capsys):
     assert found["recognisers"]["mobileface"]["figures"]["rank1_ut"]["value"] == 0
 
 
+@pytest.mark.thorough
 def test_posted_photos_are_judged_as_well_and_the_others_as_ever(photos, tmp_path, capsys):
     more = ("--targets", str(photos / "targets"))
     assert run(photos, tmp_path / "usual", *more) == 0

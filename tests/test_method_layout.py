@@ -86,7 +86,11 @@ def on_one(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "count", [4, pytest.param(2, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
+    "count",
+    [
+        pytest.param(4, marks=pytest.mark.thorough),
+        *(pytest.param(count, marks=pytest.mark.slow) for count in (2, 8)),
+    ],
 )
 def test_any_number_of_devices_gives_the_same(on_one, count, tmp_path):
     several = run_on(count, tmp_path)
@@ -151,6 +155,7 @@ def test_what_is_left_over_is_a_piece_too(at_once):
     assert set(sizes) == {min(at_once, 7)}
 
 
+@pytest.mark.thorough
 def test_memory_is_not_underestimated():
     """XLA says what the compiled program needs beside its arguments and results."""
     images, targets = real_crops(2)

@@ -40,11 +40,10 @@ def first_and(*rest):
 
 @pytest.fixture(params=AUTOMATIC, scope="module")
 def name(request):
-    """Scoped so that all tests of a network follow one another, and its programs are freed."""
+    """Scoped so that all tests of a network follow one another: its programs are freed with it."""
     if isinstance(networks.get(request.param).weights, NpmMember) and not shutil.which("npm"):
         pytest.skip(f"npm, by which the weights of {request.param} come, is not installed")
-    yield request.param
-    jax.clear_caches()
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +116,14 @@ def gradient(name, crops, cotangents):
         return np.asarray(pull_back(variables, crops.astype(np.float64)))
 
 
+@pytest.mark.parametrize("name", first_and(*AUTOMATIC), indirect=True)
 def test_input_gradients_are_those_of_pytorch(name, golden):
     found = gradient(name, golden["crops"][:2], golden[f"{name}_cotangents"])[:, ::3, ::3]
     expected = golden[f"{name}_gradients"]
     assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-5
 
 
-@pytest.mark.parametrize("name", ONE_OF_EACH_ARCHITECTURE)
+@pytest.mark.parametrize("name", first_and(*ONE_OF_EACH_ARCHITECTURE), indirect=True)
 def test_many_gradients_of_one_forward_pass_are_those_taken_one_by_one(name, golden):
     network, variables = networks.get(name), weights_convert.load(name)
     crops = golden["crops"][:1].astype(np.float32)
@@ -144,7 +144,7 @@ def test_many_gradients_of_one_forward_pass_are_those_taken_one_by_one(name, gol
 
 
 # The latter standardises every image by itself.
-@pytest.mark.parametrize("name", ["mobileface", "facenet-128"])
+@pytest.mark.parametrize("name", first_and("mobileface", "facenet-128"), indirect=True)
 def test_a_batch_is_embedded_as_its_images_are(name, golden):
     crops = np.concatenate([golden["crops"]] * 2)[:6]
     together = embed(name, crops)
@@ -152,6 +152,7 @@ def test_a_batch_is_embedded_as_its_images_are(name, golden):
     np.testing.assert_allclose(unit(together), unit(apart), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", first_and(*AUTOMATIC), indirect=True)
 def test_bfloat16_hardly_changes_a_cosine(name, golden):
     crops = golden["crops"]
     low = embed(name, crops, jnp.bfloat16)
@@ -160,6 +161,7 @@ def test_bfloat16_hardly_changes_a_cosine(name, golden):
     assert abs(coarse - fine).max() < 0.01
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["mobileface", "sface"])  # dlib is compared with dlib itself
 def test_the_channel_order_is_the_one_that_tells_people_apart_best(name, detector):
     """Separation of same from different people, in units of their spread; two photos of forty."""

@@ -105,7 +105,8 @@ def published(name):
         for source, (path, transform) in table.weights.items()
     }
     shapes |= CLASSIFIERS.get(name, {})
-    return network, table, {key: np.ones(shape, np.float32) for key, shape in shapes.items()}
+    one = np.float32(1)
+    return network, table, {key: np.broadcast_to(one, shape) for key, shape in shapes.items()}
 
 
 def pytorch_shape(transform, shape):

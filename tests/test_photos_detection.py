@@ -32,6 +32,7 @@ def resized(pixels, side):
     return cv2.resize(pixels, (side, side), interpolation=how)
 
 
+@pytest.mark.thorough
 def test_the_face_is_found_in_every_bundled_photo(detector):
     """Each is centred on its one face, so that says where it has to be."""
     for path in PEOPLE:

@@ -57,6 +57,7 @@ def contents(output):
     return rows, crops
 
 
+@pytest.mark.thorough
 def test_it_writes_rows_crops_tables_figures_and_a_page(swept):
     output = swept / "out"
     rows, crops = contents(output)
@@ -76,6 +77,7 @@ def test_it_writes_rows_crops_tables_figures_and_a_page(swept):
     assert not (output / "unfinished").exists()
 
 
+@pytest.mark.thorough
 def test_a_damaged_row_is_made_again(swept, tmp_path):
     shutil.copytree(swept / "out", tmp_path / "out")
     row = next((tmp_path / "out" / "rows").iterdir())
@@ -84,6 +86,7 @@ def test_a_damaged_row_is_made_again(swept, tmp_path):
     assert contents(tmp_path / "out") == contents(swept / "out")
 
 
+@pytest.mark.thorough
 def test_a_second_run_changes_nothing_that_is_done(swept):
     before = contents(swept / "out")
     stamps = {path: path.stat().st_mtime_ns for path in (swept / "out" / "rows").iterdir()}
@@ -100,6 +103,7 @@ def strangers(folder, identities):
     return folder
 
 
+@pytest.mark.thorough
 def test_photos_of_strangers_make_other_rows_of_the_same_masks(
     swept, tmp_path, capsys, monkeypatch
 ):

@@ -79,6 +79,7 @@ def test_the_saved_faces_are_found_anew_and_further_from_their_owners(way, exper
     assert not np.array_equal(places, [face.box for face in experiment.probes.faces])
 
 
+@pytest.mark.thorough
 def test_what_is_there_is_not_made_again(way, experiment, folders):
     first, *others = (photo_path(folders[0], name) for name in experiment.probes.names)
     content = first.read_bytes()
