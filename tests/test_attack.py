@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax.attack import run, settings
+from tipim_jax.attack import measure, run, settings
 from tipim_jax.attack.__main__ import main
 from tipim_jax.datasets import bundled as people
 from tipim_jax.engine import files
