@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tipim_jax.attack import run, settings
+from tipim_jax.attack import measure, run, settings
 from tipim_jax.attack.__main__ import main
 from tipim_jax.datasets import bundled as people
 from tipim_jax.engine import files
@@ -433,3 +433,8 @@ def test_the_demonstration_protects_from_its_surrogates(tmp_path):
             assert recogniser.protected.rank1_ut.value >= 0.95
             assert recogniser.protected.rank1_t.value >= 0.9
     json.loads((tmp_path / "results.json").read_text())
+
+
+def test_results_need_no_installed_package():
+    assert measure._version("tipim-jax-of-nobody") == "not installed"
+    assert measure._version("jax") == jax.__version__

@@ -1,10 +1,7 @@
-"""Sweeps: the grid, protection that can be stopped anywhere, rows, tables and figures."""
+"""Sweeps: the grid, protection that can be stopped anywhere, and figures."""
 
-import csv
 import dataclasses
-import io
 import itertools
-import json
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -12,20 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.measurement_cases import CLEAN, row
 from tipim_jax.configuration import SettingsError
 from tipim_jax.engine import loop
 from tipim_jax.engine.processes import Process
-from tipim_jax.identification import (
-    FIGURES,
-    WITH_THRESHOLD,
-    CropFaces,
-    Estimate,
-    Recognition,
-    Threshold,
-)
+from tipim_jax.identification import CropFaces
 from tipim_jax.method import Surrogate, TipIm, image_keys, protect
-from tipim_jax.report import Measurement
-from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from tipim_jax.sweep.crops import protect_cells
 from tipim_jax.sweep.figures import draw
 from tipim_jax.sweep.places import Places
@@ -241,96 +230,6 @@ def test_a_sweep_that_is_stopped_anywhere_ends_as_one_that_never_was(
     assert not [*(tmp_path / "stopped" / "unfinished").glob("*")]
 
 
-def row(gamma, name="TIP-IM", value=0.5, surrogates=("mobileface",)):
-    about = {
-        "surrogates": list(surrogates),
-        "method": name,
-        "gamma": gamma,
-        "epsilon": 12.0,
-        "iterations": 4,
-        "seed": 0,
-        "settings": {"gamma": gamma},
-        "folder": f"{gamma}",
-    }
-    same = Estimate(value, value, value)
-    quality = dict.fromkeys(("psnr", "ssim", "mmd", "difference"), same)
-    return Measurement(about, 4, quality, recognitions(value))
-
-
-def recognitions(value):
-    figures = dict.fromkeys(FIGURES, Estimate(value, value - 0.1, value + 0.1))
-    thresholds = {name: Threshold(0.3, 0.0567) for name in WITH_THRESHOLD}
-    return {
-        "mobileface": Recognition(False, figures, thresholds, (0.5, 0.75)),
-        "sface": Recognition(True, figures | {"rank1_t": None}, {}, (0.5, 0.75)),
-    }
-
-
-CLEAN = Measurement({"method": "clean"}, 4, {}, recognitions(0.0))
-
-
-def test_a_row_is_read_as_it_was_written(tmp_path):
-    row(0.5).write(tmp_path / "row.json")
-    assert Measurement.read(tmp_path / "row.json") == row(0.5)
-    found = json.loads((tmp_path / "row.json").read_text())["recognisers"]["mobileface"]
-    assert found["figures"]["recognised"] == {"value": 0.5, "low": 0.4, "high": 0.6}
-    assert found["thresholds"]["recognised"] == {"cosine": 0.3, "false_match_rate": 0.0567}
-
-
-@pytest.mark.parametrize("content", [b"", b"no json", b"{}", b"[1]"])
-def test_a_row_that_is_damaged_or_of_another_version_is_refused(content, tmp_path):
-    (tmp_path / "row.json").write_bytes(content)
-    with pytest.raises(ValueError, match=r"row\.json"):
-        Measurement.read(tmp_path / "row.json")
-
-
-def test_tables_bracket_the_white_box_and_say_once_what_all_rows_share():
-    text = text_tables([CLEAN, row(0.0), row(0.5, value=0.25)])
-    lines = [line.split() for line in text.splitlines()]
-    assert ["gamma", "mobileface", "sface"] in lines
-    assert ["unprotected", "0.00/0.00", "–/0.00"] in lines
-    assert ["0.5", "[0.25/0.25]", "–/0.25"] in lines
-    assert "Rank-1-T / Rank-5-T (surrogates mobileface, method TIP-IM, epsilon 12" in text
-
-
-def test_tables_say_what_is_unusual_about_the_search():
-    unusual = {"distractor_photos": 5, "drawn_distractors": 9}
-    rows = [dataclasses.replace(r, about={**r.about, **unusual}) for r in (CLEAN, row(0.0))]
-    assert "distractor_photos 5, drawn_distractors 9)" in text_tables(rows)
-    for line in csv.DictReader(io.StringIO(csv_table(rows))):
-        assert (line["distractor_photos"], line["drawn_distractors"]) == ("5", "9")
-    usual = csv.DictReader(io.StringIO(csv_table([row(0.0)])))
-    assert {(line["distractor_photos"], line["drawn_distractors"]) for line in usual} == {("", "")}
-
-
-def test_beside_what_depends_on_a_threshold_stands_its_false_match_rate():
-    rows = [CLEAN, row(0.0), row(0.5, value=0.25)]
-    text = text_tables(rows)
-    lines = [line.split() for line in text.splitlines()]
-    assert lines.count(["false", "match", "rate", "0.057", "–"]) == 1
-    assert ["false", "match", "rate", "0.057/0.057", "–"] in lines
-    assert "what chance gives" in text
-    for line in csv.DictReader(io.StringIO(csv_table(rows))):
-        expected = ("0.3", "0.0567") if line["recogniser"] == "mobileface" else ("", "")
-        for name in WITH_THRESHOLD:
-            assert (line[f"{name}_threshold"], line[f"{name}_false_match_rate"]) == expected
-
-
-def test_csv_has_every_figure_with_its_interval_and_latex_every_line():
-    rows = [CLEAN, row(0.0), row(0.5)]
-    lines = list(csv.DictReader(io.StringIO(csv_table(rows))))
-    assert [(line["method"], line["recogniser"], line["held_out"]) for line in lines[:3]] == [
-        ("clean", "mobileface", ""),
-        ("clean", "sface", ""),
-        ("TIP-IM", "mobileface", "0"),
-    ]
-    assert (lines[2]["rank5_t"], lines[2]["rank5_t_low"]) == ("0.5", "0.4")
-    assert lines[3]["rank1_t"] == ""
-    latex = latex_tables(rows)
-    assert latex.count(r"\begin{tabular}") == 5
-    assert r"TIP\_IM" in latex_tables([CLEAN, row(0.0, "TIP_IM"), row(0.0, "B")])
-
-
 def test_figures_are_drawn_as_png_and_svg(tmp_path):
     rows = [CLEAN, row(0.0), row(0.5), row(0.0, surrogates=("sface",)), row(0.0, "MIM")]
     drawn = draw(rows, tmp_path)
@@ -344,22 +243,22 @@ def test_what_decides_a_thing_decides_where_it_is_kept(tmp_path):
     cells = read_sweep(written(tmp_path, GRID)).cells
     weights = {"mobileface": "a", "sface": "b", "dlib": "c"}
     places = Places(tmp_path, "faces", "gallery", 0, weights)
-    assert len({places.crops(c) for c in cells}) == len(cells)
+    assert len({places.cell(c) for c in cells}) == len(cells)
     assert len({places.row(c) for c in (None, *cells)}) == 1 + len(cells)
     # Other weights of a surrogate make other masks, those of a held-out recogniser other rows.
     held_out = Places(tmp_path, "faces", "gallery", 0, weights | {"dlib": "d"})
-    assert places.crops(cells[0]) == held_out.crops(cells[0])
+    assert places.cell(cells[0]) == held_out.cell(cells[0])
     assert places.row(cells[0]) != held_out.row(cells[0])
     # Another gallery makes other rows of the same masks.
     other = Places(tmp_path, "faces", "other gallery", 0, weights)
-    assert places.crops(cells[0]) == other.crops(cells[0])
+    assert places.cell(cells[0]) == other.cell(cells[0])
     assert places.row(cells[0]) != other.row(cells[0])
     drawn = Places(tmp_path, "faces", "gallery", 9, weights)
     assert places.row(cells[0]) != drawn.row(cells[0])
     strangers = Places(tmp_path, "faces", "gallery", 0, weights, strangers="photos")
     others = Places(tmp_path, "faces", "gallery", 0, weights, strangers="other photos")
     assert len({p.row(None) for p in (places, strangers, others)}) == 3
-    assert strangers.crops(cells[0]) == places.crops(cells[0])
+    assert strangers.cell(cells[0]) == places.cell(cells[0])
     surrogate = Places(tmp_path, "faces", "gallery", 0, weights | {"mobileface": "d"})
-    assert places.crops(cells[0]) != surrogate.crops(cells[0])
+    assert places.cell(cells[0]) != surrogate.cell(cells[0])
     assert places.row(None) != Places(tmp_path, "other faces", "gallery", 0, weights).row(None)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from tests.measurement_cases import CLEAN, row
 from tests.page import read
-from tests.test_sweep import CLEAN, row
 from tipim_jax.sweep.figures import draw
 from tipim_jax.sweep.page import sweep_page
 

@@ -249,7 +249,7 @@ def results(
         command=command,
         device=f"{devices[0].device_kind} ×{len(devices)}",
         versions={"python": platform.python_version()}
-        | {package: importlib.metadata.version(package) for package in _PACKAGES},
+        | {package: _version(package) for package in _PACKAGES},
         settings={
             "preset": settings.preset,
             "seed": settings.seed,
@@ -268,3 +268,10 @@ def results(
         photos=measured.photos,
         not_protected=(*missed, *measured.failed),
     )
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout, say
+        return "not installed"

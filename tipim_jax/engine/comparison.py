@@ -18,7 +18,7 @@ class Comparison(NamedTuple):
 
     Attributes:
       cosine: Likeness of the two, in [-1, 1].
-      threshold: Cosine above which the recogniser takes two faces for one person.
+      threshold: Cosine from which the recogniser takes two faces for one person.
       same: Whether it does.
     """
 
@@ -48,7 +48,7 @@ def compare(first: Picture, second: Picture, recogniser: str = "sface") -> Compa
     embeddings = loaded(np.stack(seen))
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     cosine = float(unit[0] @ unit[1])
-    return Comparison(cosine, threshold, cosine > threshold)
+    return Comparison(cosine, threshold, cosine >= threshold)
 
 
 def _seen(which: str, picture: Picture, network: Network):

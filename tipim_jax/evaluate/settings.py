@@ -27,8 +27,9 @@ class Evaluate:
     """Measure how well photos are protected from face recognition, by whatever made them.
 
     Every protected photo is searched for in a gallery, as is the clean photo that it was made of.
-    Of each the face nearest the centre counts, found and aligned anew; where a detector finds none
-    any more, the place is used where it was in the clean photo. Photos never leave this machine.
+    Of each the face nearest the centre counts, found anew and seen through each network's own
+    window; where a detector finds none any more, the place is used where it was in the clean photo.
+    Photos never leave this machine.
 
     Attributes:
       protected: Protected photos; their names are those of the clean ones, whatever the format.

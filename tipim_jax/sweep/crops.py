@@ -9,6 +9,7 @@ killed loses no more than a minute.
 import dataclasses
 import hashlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +171,7 @@ def _protect(
     )
     settings = _of_each([cells[cell].settings for cell, _ in members], size)
     faces = sum(valid)
+    kept = unfinished / _digest(batch, probes)  # cells may differ in settings alone
     found = drive(
         surrogates,
         Batch(crops, keys, None, np.array(valid)),
@@ -177,7 +179,7 @@ def _protect(
         settings,
         layout=layout,
         progress=lambda share: progress(faces * share),
-        kept=unfinished / _digest(batch, probes),
+        kept=kept,
     )
     protected = np.rint(found.protected).astype(np.uint8)
     place = 0
@@ -186,6 +188,7 @@ def _protect(
             with write_whole(path) as stream:
                 Image.fromarray(crop).save(stream, "PNG")
         place += size
+    shutil.rmtree(kept, ignore_errors=True)
 
 
 def _of_each(settings: Sequence[TipIm], mmd_group_size: int) -> TipIm:
