@@ -128,7 +128,7 @@ def test_a_stream_holds_on_to_nothing(protector, portraits):
         assert one.faces[0].protected
         del one
         gc.collect()
-        alive.append(sum(isinstance(thing, Protected) for thing in gc.get_objects()))
+        alive.append(sum(type(thing) is Protected for thing in gc.get_objects()))
     assert max(alive) <= 1
 
 
