@@ -175,6 +175,7 @@ def test_a_rerun_does_nothing_twice(first_run, capsys):
     assert results_in(output).photos == results.photos
 
 
+@pytest.mark.thorough
 def test_a_rerun_redoes_what_is_missing_or_was_made_otherwise(first_run, tmp_path):
     _, output, arguments = first_run
     copy = tmp_path / "protected"
@@ -275,6 +276,7 @@ def test_an_error_leaves_what_has_not_begun_undone():
     assert len(begun) < 10
 
 
+@pytest.mark.thorough
 def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
     album, small_gallery, tmp_path, monkeypatch
 ):

@@ -40,7 +40,7 @@ def seen(photo, alignment, size):
     return jnp.stack(channels, axis=-1)
 
 
-@pytest.mark.parametrize("choice", ["search", "nearest"])
+@pytest.mark.parametrize("choice", [pytest.param("search", marks=pytest.mark.thorough), "nearest"])
 def test_each_surrogate_pulls_through_its_own_window(choice):
     """One step agrees with the loss written out, and differentiated by JAX."""
     networks = [surrogate(TIGHT, 0), surrogate(LOOSE, 1, seed=3, dim=8)]
@@ -83,6 +83,7 @@ def test_each_surrogate_pulls_through_its_own_window(choice):
     )
 
 
+@pytest.mark.thorough
 def test_a_window_that_nobody_looks_through_changes_nothing():
     network, photos, targets = surrogate(TIGHT, 0), crops(2, size=PHOTO), crops(3, 2, 20)[:, :, :16]
     settings = dataclasses.replace(TipIm.fast(), iterations=3)

@@ -14,6 +14,7 @@ from tipim_jax.sweep.photos import InPhotos, photo_path
 from tipim_jax.sweep.settings import Cell, Overrides, read_sweep
 from weights_convert import home, obtain
 
+pytestmark = pytest.mark.thorough
 FAST = dataclasses.replace(TipIm.fast(), iterations=3)
 
 
