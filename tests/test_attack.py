@@ -294,6 +294,7 @@ def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
     assert any("portrait.png" in missed.reason for missed in results.not_protected)
 
 
+@pytest.mark.thorough
 def test_ctrl_c_at_any_other_time_is_no_traceback_either(
     album, small_gallery, tmp_path, monkeypatch, capsys
 ):

@@ -44,7 +44,13 @@ NAMES = ["official", "paper", "reproduction", "fast"]
 FEW = [dataclasses.replace(preset, iterations=5, mmd_group_size=1) for preset in PRESETS]
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=NAMES)
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(preset, id=name, marks=pytest.mark.thorough if name == "paper" else ())
+        for name, preset in zip(NAMES, PRESETS, strict=True)
+    ],
+)
 def test_presets_keep_the_budget_and_the_range(preset):
     original = crops(3)
     original[0] = 0
@@ -208,6 +214,7 @@ def test_the_mmd_gradient_of_a_group_falls_as_the_square_of_its_size():
         np.testing.assert_allclose(gradients[group] * group**2, gradients[1], rtol=1e-3, atol=1e-9)
 
 
+@pytest.mark.thorough
 def test_few_images_fill_their_mmd_group_with_views_of_themselves():
     original, keys = crops(2), image_keys(1, 2)
     settings = TipIm(gamma=0.01, iterations=3, views=0, mmd_group_size=7)
@@ -447,6 +454,7 @@ def test_one_compilation_serves_all_numbers_among_the_settings_and_any_count(cap
         assert sum(program in message for message in compiled) == 1, program
 
 
+@pytest.mark.thorough
 def test_gradients_of_several_surrogates_count_alike_however_large_they_are():
     original, targets, keys = crops(2), crops(1, seed=2), image_keys(1, 2)
     loud = surrogate(9)

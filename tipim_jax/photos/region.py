@@ -20,6 +20,7 @@ from tipim_jax.photos.alignment import SIZE
 
 # A face in a photo of 250 × 250 as in LFW takes 140, upright; recognisers see at most 160 of it.
 REGION = 224
+_ROWS_AT_ONCE = 256
 # Of the crop's pixels on every side: detectors disagree by a few.
 _MARGIN = 6
 
@@ -103,8 +104,12 @@ def add_masks(
             mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
         change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
     most = math.floor(epsilon)
-    change = np.clip(np.rint(change), -most, most)
-    changed[whole] = np.clip(changed[whole] + change, 0, 255).astype(np.uint8)
+    part = changed[whole]
+    # A face may fill a photo of hundreds of megabytes, as float.
+    for rows in range(0, len(part), _ROWS_AT_ONCE):
+        here = slice(rows, rows + _ROWS_AT_ONCE)
+        moved = part[here] + np.clip(np.rint(change[here]), -most, most)
+        part[here] = np.clip(moved, 0, 255)
     return changed
 
 
