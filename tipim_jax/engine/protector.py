@@ -158,7 +158,7 @@ class Protector:
         """
         found = self.find(picture)
         (masked,) = self.masked([found])
-        return _protected(masked, self.method.epsilon)
+        return _protected(masked, self.method)
 
     def protect_many(self, pictures: Iterable[Picture]) -> Iterator[Protected]:
         """Protects a stream of pictures, in order; faces are found while the device works.
@@ -172,7 +172,7 @@ class Protector:
         with threads(FINDERS) as pool:
             found = ahead(self.find_or_fault, pictures, pool, READ_AHEAD * self.batch_size)
             for masked in self.masked(found):
-                yield _protected(masked, self.method.epsilon)
+                yield _protected(masked, self.method)
 
     def find(self, picture: Picture) -> FoundPhoto:
         """Finds the faces of one picture; errors as `protect`."""
@@ -274,7 +274,7 @@ def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
     )
 
 
-def _protected(masked: MaskedPhoto, epsilon: float) -> Protected:
+def _protected(masked: MaskedPhoto, method: TipIm) -> Protected:
     photo = masked.photo
     if photo.fault:
         return Protected(photo.source, None, fault=photo.fault)
@@ -282,7 +282,7 @@ def _protected(masked: MaskedPhoto, epsilon: float) -> Protected:
         pixels = photo.read()
     except PhotoError as error:
         return Protected(photo.source, None, fault=str(error))
-    changed = add_masks(pixels, masked.masks, photo.regions, epsilon)
+    changed = add_masks(pixels, masked.masks, photo.regions, method.epsilon, method.colour_epsilon)
     return Protected(photo.source, changed, masked.outcomes)
 
 

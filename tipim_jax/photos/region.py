@@ -72,6 +72,7 @@ def add_masks(
     masks: Sequence[Float[np.ndarray, "224 224 3"]],
     regions: Sequence[Region],
     epsilon: float,
+    colour_epsilon: float = 255.0,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The photo with the masks; where those of several faces meet, with their sum.
 
@@ -80,6 +81,8 @@ def add_masks(
       masks, regions: of each face; there may be none.
       epsilon: the most that any pixel may change by, in [0, 255]. Pixels are whole numbers, so the
         greatest whole number in it is what counts.
+      colour_epsilon: a pixel's channels change by what lies within so much of one value, as the
+        method's settings have it: sums of masks, and channels that meet 0 or 255, would not.
 
     Raises:
       ValueError: epsilon is outside [0, 255], a mask is not finite, or there are not as many
@@ -104,6 +107,8 @@ def add_masks(
         change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
     most = math.floor(epsilon)
     change = np.clip(np.rint(change), -most, most)
+    if (spread := math.floor(2 * colour_epsilon)) < 2 * most:
+        change = _alike(change, changed[whole], spread)
     changed[whole] = np.clip(changed[whole] + change, 0, 255).astype(np.uint8)
     return changed
 
@@ -120,6 +125,16 @@ def square_part(
     here, there = _overlap(pixels.shape, corner, side)
     part[there] = pixels[here]
     return part
+
+
+def _alike(change, pixels, spread):
+    """Whole changes, those of a pixel's channels within `spread` of each other in [0, 255]."""
+    ends = change.min(axis=-1, keepdims=True), change.max(axis=-1, keepdims=True)
+    least = np.rint((ends[0] + ends[1] - spread) / 2)
+    # Every channel is to reach what lies from the least to the greatest.
+    darkest, brightest = (f(pixels, axis=-1, keepdims=True) for f in (np.min, np.max))
+    least = np.clip(least, -np.float32(darkest) - spread, 255 - np.float32(brightest))
+    return np.clip(change, least, least + spread)
 
 
 def _overlap(shape, corner, side):
