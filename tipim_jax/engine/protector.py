@@ -11,7 +11,6 @@ does.
 import copy
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -25,7 +24,7 @@ from jaxtyping import UInt8
 
 from tipim_jax.engine import defaults
 from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
-from tipim_jax.engine.loop import masks
+from tipim_jax.engine.loop import masks, size_of_batch
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.engine.stream import PhotoStream, Waiting
 from tipim_jax.engine.targets import Targets, load_targets
@@ -242,19 +241,13 @@ class Protector:
         return first, self._size(faces)
 
     def _size(self, faces: int) -> int:
-        """Number of faces in a batch: one of few, since each is a program of its own.
-
-        On a CPU padding costs nothing, and one size serves all numbers but 1.
-        """
-        devices = jax.local_device_count()
-        if faces <= 1 or self.batch_size < devices:
-            return min(self.batch_size, max(1, faces))
-        size = devices
-        while size < (self.batch_size if self._on_cpu else min(faces, self.batch_size)):
-            size += devices
-        group = self.method.mmd_group_size
-        together = math.lcm(group, devices) if size > group else 1
-        return -(-size // together) * together
+        return size_of_batch(
+            faces,
+            self.batch_size,
+            devices=jax.local_device_count(),
+            group=self.method.mmd_group_size,
+            padding_is_free=self._on_cpu,
+        )
 
     def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
         outcomes, values = [], []
