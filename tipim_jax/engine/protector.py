@@ -22,6 +22,7 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
+from tipim_jax.backend import backend
 from tipim_jax.engine import defaults
 from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.loop import masks, size_of_batch
@@ -90,7 +91,7 @@ class Protector:
         """Loads everything; what is not there yet is downloaded and converted, as the command does.
 
         Args:
-          method: None: the command's default.
+          method: None: the command's default, `fast` on a CPU, `strong` on a GPU or TPU.
           surrogates: Names in the registry, or networks that are loaded already.
           targets: Folder with one photo of each person who is to be imitated, or such people that
             are loaded already; None: ten of the bundled people.
@@ -100,11 +101,12 @@ class Protector:
 
         Raises:
           ValueError: a setting is out of its range, or a network is unknown.
-          SettingsError, PhotoError: the targets cannot be used.
+          SettingsError, PhotoError: the targets cannot be used, or JAX finds no device.
           ConversionError: weights cannot be had.
         """
         configure()
-        self.method = PRESETS[defaults.PRESET]() if method is None else method
+        kind = backend()
+        self.method = PRESETS[defaults.preset(kind)]() if method is None else method
         self.method.check()
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
@@ -113,7 +115,7 @@ class Protector:
         if not isinstance(targets, Targets):
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
-        self._on_cpu = jax.default_backend() == "cpu"
+        self._on_cpu = kind == "cpu"
         self.dtype = ("float32" if self._on_cpu else "bfloat16") if dtype == "auto" else dtype
         loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
         self.surrogates = {one.network.name: one for one in loaded}
