@@ -217,8 +217,14 @@ def _write(
         raise PhotoError("; ".join(sorted(reasons)))
     content, name = masked.photo.content()
     original = decode_photo(content, name)
-    epsilon = protector.method.epsilon
-    pixels = add_masks(original.pixels, masked.masks, masked.photo.regions, epsilon)
+    method = protector.method
+    pixels = add_masks(
+        original.pixels,
+        masked.masks,
+        masked.photo.regions,
+        method.epsilon,
+        method.colour_epsilon,
+    )
     encoded = encode_photo(replace(original, pixels=pixels), target, keep_metadata=keep_metadata)
     journal.announce(target, masked.photo.digest, encoded, masked.outcomes)
     with write_whole(target) as stream:

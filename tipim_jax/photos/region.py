@@ -73,6 +73,7 @@ def add_masks(
     masks: Sequence[Float[np.ndarray, "224 224 3"]],
     regions: Sequence[Region],
     epsilon: float,
+    colour_epsilon: float = 255.0,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The photo with the masks; where those of several faces meet, with their sum.
 
@@ -81,6 +82,8 @@ def add_masks(
       masks, regions: of each face; there may be none.
       epsilon: the most that any pixel may change by, in [0, 255]. Pixels are whole numbers, so the
         greatest whole number in it is what counts.
+      colour_epsilon: a pixel's channels change by what lies within so much of one value, as the
+        method's settings have it: sums of masks, and channels that meet 0 or 255, would not.
 
     Raises:
       ValueError: epsilon is outside [0, 255], a mask is not finite, or there are not as many
@@ -104,12 +107,15 @@ def add_masks(
             mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
         change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
     most = math.floor(epsilon)
+    spread = math.floor(2 * colour_epsilon)
     part = changed[whole]
     # A face may fill a photo of hundreds of megabytes, as float.
     for rows in range(0, len(part), _ROWS_AT_ONCE):
         here = slice(rows, rows + _ROWS_AT_ONCE)
-        moved = part[here] + np.clip(np.rint(change[here]), -most, most)
-        part[here] = np.clip(moved, 0, 255)
+        move = np.clip(np.rint(change[here]), -most, most)
+        if spread < 2 * most:
+            move = _alike(move, part[here], spread)
+        part[here] = np.clip(part[here] + move, 0, 255)
     return changed
 
 
@@ -125,6 +131,16 @@ def square_part(
     here, there = _overlap(pixels.shape, corner, side)
     part[there] = pixels[here]
     return part
+
+
+def _alike(change, pixels, spread):
+    """Whole changes, those of a pixel's channels within `spread` of each other in [0, 255]."""
+    ends = change.min(axis=-1, keepdims=True), change.max(axis=-1, keepdims=True)
+    least = np.rint((ends[0] + ends[1] - spread) / 2)
+    # Every channel is to reach what lies from the least to the greatest.
+    darkest, brightest = (f(pixels, axis=-1, keepdims=True) for f in (np.min, np.max))
+    least = np.clip(least, -np.float32(darkest) - spread, 255 - np.float32(brightest))
+    return np.clip(change, least, least + spread)
 
 
 def _overlap(shape, corner, side):

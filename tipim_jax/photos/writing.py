@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from tipim_jax.disk import replace
 from tipim_jax.photos.reading import FORMATS, SUFFIXES, Photo, PhotoError, reason
 
 
@@ -89,7 +90,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, path)
+        replace(partial, path)
     except BaseException:  # KeyboardInterrupt too leaves no partial file
         with contextlib.suppress(OSError):
             partial.unlink()
