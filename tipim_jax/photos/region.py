@@ -103,6 +103,8 @@ def add_masks(
             mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
         change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
     most = math.floor(epsilon)
+    if all((mask == mask[..., :1]).all() for mask in masks):  # those of a grey photo are grey
+        change[:] = change[..., :1]  # resizing may round channels differently
     change = np.clip(np.rint(change), -most, most)
     changed[whole] = np.clip(changed[whole] + change, 0, 255).astype(np.uint8)
     return changed
