@@ -57,7 +57,7 @@ def album(tmp_path):
     exif[ExifTags.Base.Make] = "Camera"
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = TAKEN
     for name in ("a.JPG", "b.HEIC", "c.webp", "d.png", "e.tif"):
-        picture.save(folder / name, exif=exif, quality=90)
+        picture.save(folder / name, exif=exif.tobytes(), quality=90)
     picture.convert("L").save(folder / "grey.jpg", quality=90)
     turned = picture.convert("RGB")
     picture.save(folder / "film.gif", save_all=True, append_images=[turned.rotate(90)])
@@ -66,7 +66,19 @@ def album(tmp_path):
     return folder
 
 
-def protect(album, *, photos=None, **how):
+def opened(path):
+    """A picture of a file that is closed again, and its EXIF data."""
+    with Image.open(path) as image:
+        image.load()
+        return image, image.getexif()
+
+
+def inodes(found):
+    """Each write makes a new file."""
+    return {name: path.stat().st_ino for name, path in found.written.items()}
+
+
+def protect(album, **how):
     settings = Attack(paths=(album,), output=album.parent / "out", **how)
     with Bars(Console(stderr=True)) as bars:
         files = find_photos([album])
@@ -78,7 +90,7 @@ def protect(album, *, photos=None, **how):
 
 def test_protected_photos_keep_name_type_times_and_date(album):
     found = protect(album)
-    formats = {name: Image.open(path).format for name, path in found.written.items()}
+    formats = {name: opened(path)[0].format for name, path in found.written.items()}
     assert formats == {
         "a.JPG": "JPEG",
         "b.jpg": "JPEG",
@@ -89,11 +101,11 @@ def test_protected_photos_keep_name_type_times_and_date(album):
     }
     for name, path in found.written.items():
         assert path.stat().st_mtime == 1e9
-        exif = Image.open(path).getexif()
+        exif = opened(path)[1]
         assert ExifTags.Base.Make not in exif
         dated = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal)
         assert dated == (None if name == "grey.jpg" else TAKEN)
-    assert Image.open(found.written["grey.jpg"]).mode == "L"
+    assert opened(found.written["grey.jpg"])[0].mode == "L"
     (why,) = found.missed.values()
     assert "film.gif: an animation of 2 pictures" in why
 
@@ -105,22 +117,26 @@ def test_the_format_and_what_is_said_can_be_chosen(album):
     }  # fmt: skip
     assert not found.missed
     for path in found.written.values():
-        image = Image.open(path)
-        assert image.format == "PNG" and not image.getexif()
+        image, exif = opened(path)
+        assert image.format == "PNG" and not exif
         assert path.stat().st_mtime > 1e9 + 1
-    before = np.asarray(Image.open(album / "d.png")).astype(int)
-    change = np.asarray(Image.open(found.written["d.png"])) - before
+    before = np.asarray(opened(album / "d.png")[0]).astype(int)
+    change = np.asarray(opened(found.written["d.png"])[0]) - before
     assert change.min() == change.max() == 5
 
 
 def test_what_was_written_otherwise_is_written_anew(album):
-    first = {name: path.stat().st_ino for name, path in protect(album).written.items()}
-    again = {name: path.stat().st_ino for name, path in protect(album).written.items()}
-    assert again == first
-    other = {n: p.stat().st_ino for n, p in protect(album, metadata="all").written.items()}
-    assert other.keys() == first.keys() and not set(other.values()) & set(first.values())
-    other = protect(album, format="png").written
-    assert Image.open(other["d.png"]).getexif().get(ExifTags.Base.Make) is None
-    other["a.JPG"].write_bytes(b"edited by its owner")
-    (reason,) = (why for source, why in protect(album).missed.items() if source.name == "a.JPG")
-    assert "is there and not from a run of this command" in reason
+    first = inodes(protect(album))
+    assert inodes(protect(album)) == first
+    other = inodes(protect(album, metadata="all"))
+    assert other.keys() == first.keys()
+    assert all(other[name] != first[name] for name in first)
+    png = inodes(protect(album, metadata="all", format="png"))
+    assert png["d.png"] != other["d.png"]
+
+
+def test_a_file_that_was_changed_since_is_its_owners(album):
+    written = protect(album).written
+    written["a.JPG"].write_bytes(b"edited by its owner")
+    missed = {source.name: reason for source, reason in protect(album).missed.items()}
+    assert "is there and not from a run of this command" in missed["a.JPG"]
