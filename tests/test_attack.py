@@ -297,6 +297,7 @@ def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
     assert any("portrait.png" in missed.reason for missed in results.not_protected)
 
 
+@pytest.mark.thorough
 def test_ctrl_c_at_any_other_time_is_no_traceback_either(
     album, small_gallery, tmp_path, monkeypatch, capsys
 ):
@@ -357,7 +358,49 @@ def test_help_teaches(capsys):
 
 @pytest.mark.parametrize("name", settings.PRESETS)
 def test_each_preset_has_a_configuration_file_that_says_the_same(name):
-    assert settings.read_config(CONFIGS / f"{name}.toml").method == settings.PRESETS[name]()
+    by_file = settings.parse(["--config", str(CONFIGS / f"{name}.toml")])
+    by_name = settings.parse(["--preset", name])
+    assert by_file.method == by_name.method == settings.PRESETS[name]()
+    assert by_file.surrogates == by_name.surrogates
+    assert by_file.recognisers == by_name.recognisers
+    assert dataclasses.replace(by_file, surrogate=(), config=None) == by_name
+
+
+def test_published_variants_are_of_fewer_networks_unless_others_are_named():
+    assert settings.parse(["--preset", "paper"]).surrogates == ("mobileface", "sface")
+    assert len(settings.parse([]).surrogates) == 5
+    named = settings.parse(["--preset", "paper", "--surrogate", "dlib"])
+    assert named.surrogates == ("dlib",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("cpu", "fast"), ("gpu", "strong"), ("tpu", "strong")]
+)
+def test_the_devices_decide_the_preset_where_nobody_names_one(
+    kind, expected, monkeypatch, tmp_path
+):
+    """Once JAX has them: wheels that are installed say nothing of devices."""
+    (tmp_path / "jax_cuda12_plugin").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tipim_jax.attack.__main__.backend", lambda: kind)
+    given = []
+    monkeypatch.setattr(
+        "tipim_jax.attack.run.run", lambda settings, *others: given.append(settings)
+    )
+    file = tmp_path / "mine.toml"
+    file.write_text("[method]\nepsilon = 7\n")
+    method = settings.PRESETS[expected]()
+    for arguments, wanted in (
+        ([], method),
+        (["--iterations", "3"], dataclasses.replace(method, iterations=3)),
+        (["--config", str(file)], dataclasses.replace(method, epsilon=7.0)),
+        (["--preset", "auto"], method),
+        (["--preset", "official"], TipIm.official()),
+        (["--config", str(CONFIGS / "fast.toml")], TipIm.fast()),
+    ):
+        assert main(arguments) == 0
+        assert given[-1].method == wanted
+    assert [one.preset for one in given] == [expected] * 4 + ["official", "fast"]
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):

@@ -14,6 +14,7 @@ import platformdirs
 from filelock import FileLock
 
 from tipim_jax.console import Console
+from tipim_jax.disk import replace
 from weights_convert.errors import ConversionError
 
 _PREFIX = "partial-"
@@ -52,7 +53,10 @@ def workshop() -> Iterator[Path]:
             if abandoned.stat().st_mtime < time.time() - _DAY:
                 shutil.rmtree(abandoned, ignore_errors=True)
     try:
-        temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
+        # What another program holds open on Windows is abandoned, and removed another time.
+        temporary = tempfile.TemporaryDirectory(
+            prefix=_PREFIX, dir=folder, ignore_cleanup_errors=True
+        )
     except OSError as error:
         raise _cannot_write(folder, error) from None
     with temporary as name:
@@ -77,7 +81,7 @@ def kept(key: str, name: str) -> Path:
 def put(file: Path, place: Path) -> None:
     """Moves a file that is whole, out of a workshop, to its place, over what is there."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(file, place)
+    replace(file, place)
 
 
 def copy(file: Path, place: Path, digest: str) -> None:

@@ -10,8 +10,10 @@ from rich import box
 from rich.table import Table
 
 from tipim_jax.attack.settings import Attack, parse
+from tipim_jax.backend import backend
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
+from tipim_jax.engine import defaults
 from tipim_jax.runtime import configure
 
 _MANY = 4  # files left out for one reason, beyond which they are counted
@@ -45,6 +47,8 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     try:
         configure()
         process = join(settings.coordinator, settings.num_processes, settings.process_id)
+        if settings.preset == defaults.AUTO:  # JAX has its devices now
+            settings = parse(arguments, auto=defaults.preset(backend()))
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
         results = run(settings, command, errors, process)
     except (PhotoError, weights_convert.ConversionError) as error:

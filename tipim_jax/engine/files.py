@@ -219,8 +219,14 @@ def _write(
         raise PhotoError("; ".join(sorted(reasons)))
     original = masked.photo.decoded()
     times = masked.photo.source.stat()
-    epsilon = protector.method.epsilon
-    pixels = add_masks(original.pixels, masked.masks, masked.photo.regions, epsilon)
+    method = protector.method
+    pixels = add_masks(
+        original.pixels,
+        masked.masks,
+        masked.photo.regions,
+        method.epsilon,
+        method.colour_epsilon,
+    )
     encoded = encode_photo(replace(original, pixels=pixels), target, metadata=metadata)
     journal.announce(target, masked.photo.digest, encoded, masked.outcomes)
     kept = None if metadata == "none" else (times.st_atime_ns, times.st_mtime_ns)

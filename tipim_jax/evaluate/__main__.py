@@ -2,6 +2,7 @@
 
 import sys
 
+from tipim_jax.backend import backend
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.evaluate.settings import Evaluate, parse
@@ -29,6 +30,7 @@ def _judge(settings: Evaluate, errors: Console) -> int:
 
     try:
         configure()
+        backend()
         seen, measured, posted = run(settings, errors)
     except weights_convert.ConversionError as error:
         errors.error(error)

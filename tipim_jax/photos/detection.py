@@ -170,14 +170,18 @@ def _load(path: Path):
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         try:
+            # From memory: OpenCV on Windows opens no path that is not in the system's code page.
             return cv2.FaceDetectorYN.create(
-                str(path),
-                "",
+                "onnx",
+                np.fromfile(path, np.uint8),
+                np.zeros(0, np.uint8),
                 (320, 320),
                 score_threshold=_SEARCH_THRESHOLD,
                 nms_threshold=0.3,
                 top_k=5000,
             )
+        except OSError as fault:
+            raise ValueError(f"cannot read face detector {path}: {fault.strerror}") from fault
         except cv2.error as fault:
             raise ValueError(
                 f"face detector {path} is no YuNet that OpenCV {cv2.__version__} can load: "

@@ -20,6 +20,7 @@ from tipim_jax.photos.alignment import SIZE
 
 # A face in a photo of 250 × 250 as in LFW takes 140, upright; recognisers see at most 160 of it.
 REGION = 224
+_ROWS_AT_ONCE = 256
 # Of the crop's pixels on every side: detectors disagree by a few.
 _MARGIN = 6
 
@@ -72,6 +73,7 @@ def add_masks(
     masks: Sequence[Float[np.ndarray, "224 224 3"]],
     regions: Sequence[Region],
     epsilon: float,
+    colour_epsilon: float = 255.0,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The photo with the masks; where those of several faces meet, with their sum.
 
@@ -80,6 +82,8 @@ def add_masks(
       masks, regions: of each face; there may be none.
       epsilon: the most that any pixel may change by, in [0, 255]. Pixels are whole numbers, so the
         greatest whole number in it is what counts.
+      colour_epsilon: a pixel's channels change by what lies within so much of one value, as the
+        method's settings have it: sums of masks, and channels that meet 0 or 255, would not.
 
     Raises:
       ValueError: epsilon is outside [0, 255], a mask is not finite, or there are not as many
@@ -105,8 +109,15 @@ def add_masks(
     most = math.floor(epsilon)
     if all((mask == mask[..., :1]).all() for mask in masks):  # those of a grey photo are grey
         change[:] = change[..., :1]  # resizing may round channels differently
-    change = np.clip(np.rint(change), -most, most)
-    changed[whole] = np.clip(changed[whole] + change, 0, 255).astype(np.uint8)
+    spread = math.floor(2 * colour_epsilon)
+    part = changed[whole]
+    # A face may fill a photo of hundreds of megabytes, as float.
+    for rows in range(0, len(part), _ROWS_AT_ONCE):
+        here = slice(rows, rows + _ROWS_AT_ONCE)
+        move = np.clip(np.rint(change[here]), -most, most)
+        if spread < 2 * most:
+            move = _alike(move, part[here], spread)
+        part[here] = np.clip(part[here] + move, 0, 255)
     return changed
 
 
@@ -122,6 +133,16 @@ def square_part(
     here, there = _overlap(pixels.shape, corner, side)
     part[there] = pixels[here]
     return part
+
+
+def _alike(change, pixels, spread):
+    """Whole changes, those of a pixel's channels within `spread` of each other in [0, 255]."""
+    ends = change.min(axis=-1, keepdims=True), change.max(axis=-1, keepdims=True)
+    least = np.rint((ends[0] + ends[1] - spread) / 2)
+    # Every channel is to reach what lies from the least to the greatest.
+    darkest, brightest = (f(pixels, axis=-1, keepdims=True) for f in (np.min, np.max))
+    least = np.clip(least, -np.float32(darkest) - spread, 255 - np.float32(brightest))
+    return np.clip(change, least, least + spread)
 
 
 def _overlap(shape, corner, side):

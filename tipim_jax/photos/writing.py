@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal
 
 from PIL import Image
 
+from tipim_jax.disk import replace
 from tipim_jax.photos.reading import Photo, PhotoError, reason
 
 # none: nothing; dates: the moment of capture; all: the EXIF data, the place included
@@ -101,7 +102,7 @@ def write_whole(path: Path, *, times: tuple[int, int] | None = None) -> Iterator
         if times:
             with contextlib.suppress(OSError):  # not every file system can have any time
                 os.utime(partial, ns=times)
-        os.replace(partial, path)
+        replace(partial, path)
     except BaseException:  # KeyboardInterrupt too leaves no partial file
         with contextlib.suppress(OSError):
             partial.unlink()
