@@ -67,6 +67,18 @@ def test_presets_keep_the_budget_and_the_range(preset):
     assert protected.min() >= 0 and protected.max() <= 255
 
 
+def test_a_grey_image_stays_grey_and_is_protected_all_the_same():
+    network, original = surrogate(), crops(2)
+    original[0] = original[0, ..., :1]
+    settings = dataclasses.replace(TipIm.fast(), iterations=5, views=0)
+    protected, _ = protect([network], original, crops(3, seed=2), image_keys(1, 2), settings)
+    change = protected - original
+    assert (np.ptp(protected[0], axis=-1) == 0).all()
+    assert np.abs(change[0]).max() > 2
+    assert np.ptp(change[1], axis=-1).max() > 1, "the other one has colours"
+    assert network(protected)[0] @ network(original)[0] < 0.999
+
+
 def test_protection_moves_every_image_from_itself_towards_its_own_target():
     network, original, targets = surrogate(), crops(4), crops(6, seed=2)
     settings = TipIm(iterations=30, views=0)

@@ -237,6 +237,7 @@ def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers)
     problem = Problem(
         original=image,
         weight=weight,
+        grey=jnp.all(image == image[..., :1]),
         windows=windows,
         original_embeddings=tuple(f[0] for f in embed(surrogates, windows, image[None])),
         targets=rows,

@@ -107,6 +107,8 @@ def add_masks(
             mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
         change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
     most = math.floor(epsilon)
+    if all((mask == mask[..., :1]).all() for mask in masks):  # those of a grey photo are grey
+        change[:] = change[..., :1]  # resizing may round channels differently
     spread = math.floor(2 * colour_epsilon)
     part = changed[whole]
     # A face may fill a photo of hundreds of megabytes, as float.
