@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     errors = Console(stderr=True)
     try:
         return _protect(parse(arguments), arguments, errors)
-    except SettingsError as error:
+    except (SettingsError, OSError) as error:  # of the latter a disk that is full, say
         errors.error(error)
         return 1
     except KeyboardInterrupt:  # while looking for faces or measuring
@@ -97,7 +97,7 @@ def summarise(results: "Results", console: Console) -> None:
     if results.not_protected:
         console.print(f"not protected ({len(results.not_protected)}):")
         for missed in results.not_protected:
-            console.print(f"  {missed.input}: {missed.reason}")
+            console.one_line(f"  {missed.input}: {missed.reason}")
 
 
 if __name__ == "__main__":

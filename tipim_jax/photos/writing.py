@@ -91,7 +91,9 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         replace(partial, path)
-    except BaseException:  # KeyboardInterrupt too leaves no partial file
+    except BaseException as fault:  # KeyboardInterrupt too leaves no partial file
+        if isinstance(fault, OSError) and str(fault.filename) in ("None", str(partial)):
+            fault.filename, fault.filename2 = str(path), None
         with contextlib.suppress(OSError):
             partial.unlink()
         raise
