@@ -4,6 +4,8 @@ import hashlib
 import resource
 import shutil
 import sys
+import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,8 @@ import pytest
 from orbax.checkpoint import v1 as ocp
 from PIL import Image
 
+from tipim_jax.attack import saved
+from tipim_jax.attack.measure import _Album
 from tipim_jax.attack.saved import ProtectedPhoto, read_back
 from tipim_jax.console import Console
 from tipim_jax.engine import Journal, protect_files
@@ -18,16 +22,18 @@ from tipim_jax.engine.found import FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import State, TipIm
 from tipim_jax.photos import (
+    TEMPLATE,
     Face,
     PhotoError,
     PhotoFile,
     decode_photo,
+    read_photo,
     region,
     write_whole,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no limits on files' sizes")
-FACE = Face(np.array([20, 20, 60, 60], np.float32), np.ones((5, 2), np.float32), 0.9)
+FACE = Face(np.array([20, 20, 60, 60], np.float32), TEMPLATE.astype(np.float32), 0.9)
 MATRIX = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 ROOM = 40_000  # bytes
 
@@ -66,13 +72,19 @@ def album(tmp_path):
     grey = np.full_like(noise, 128)
     for name, pixels in (("a", grey), ("b", noise), ("c", grey)):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    return [PhotoFile(tmp_path / f"{name}.png", None) for name in "abc"]
+    return [PhotoFile(tmp_path / f"{name}.png", Path(f"{name}.png")) for name in "abc"]
 
 
-def _protected(album, output):
+def _no_bar(*_):
+    return lambda _: None
+
+
+def _protected(album, output, masks=None):
     outputs = {file.source: output / file.source.name for file in album}
     journal = Journal(output, "settings")
-    return protect_files(_Masks(), album, outputs, journal, add_bar=lambda *_: lambda _: None)
+    return protect_files(
+        masks or _Masks(), album, outputs, journal, add_bar=lambda *_: lambda _: None
+    )
 
 
 def test_a_photo_for_which_there_is_no_room_costs_itself_alone(album, tmp_path, full_disk):
@@ -96,28 +108,61 @@ def test_when_there_is_room_again_the_rest_is_made(album, tmp_path):
     assert found.faces == 1
 
 
-def test_a_folder_that_goes_is_made_again_and_a_photo_that_goes_costs_itself(album, tmp_path):
-    output = tmp_path / "out"
-    output.mkdir()
-    output.rmdir()
-    masks = _Masks()
-    find = masks.find_or_fault
-    gone = []
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_photo_that_goes_or_changes_meanwhile_costs_itself_alone(how, album, tmp_path):
+    other = album[2].source.read_bytes()[:-1]
 
-    def finding(source):
-        found = find(source)
-        if source.name == "b.png":
-            source.unlink()
-            gone.append(source)
-        return found
+    class Masks(_Masks):
+        def find_or_fault(self, source):
+            found = super().find_or_fault(source)
+            if source.name == "b.png":
+                source.unlink() if how == "deleted" else source.write_bytes(other)
+            return found
 
-    masks.find_or_fault = finding
-    outputs = {file.source: output / file.source.name for file in album}
-    found = protect_files(
-        masks, album, outputs, Journal(output, "s"), add_bar=lambda *_: lambda _: None
-    )
+    found = _protected(album, tmp_path / "out", Masks())
     assert [source.name for source in found.photos] == ["a.png", "c.png"]
-    assert found.missed == {gone[0]: f"cannot read {gone[0]}: No such file or directory"}
+    ((source, reason),) = found.missed.items()
+    assert (
+        reason
+        == {
+            "deleted": f"cannot read {source}: No such file or directory",
+            "replaced": f"{source} was changed while it was being protected; run this again",
+        }[how]
+    )
+    assert not (tmp_path / "out" / "b.png").exists()
+
+
+def test_a_folder_that_goes_meanwhile_is_made_again(album, tmp_path):
+    class Masks(_Masks):
+        def find_or_fault(self, source):
+            shutil.rmtree(tmp_path / "out", ignore_errors=True)
+            return super().find_or_fault(source)
+
+    (tmp_path / "out").mkdir()
+    found = _protected(album, tmp_path / "out", Masks())
+    assert len(found.photos) == 3
+    assert (tmp_path / "out" / "c.png").exists()
+
+
+def test_the_photos_of_a_run_are_not_held_when_they_are_measured(album, tmp_path, monkeypatch):
+    """Of thirty photos no more than one is in memory, before and after."""
+    counts = []
+    read, detector = [], SimpleNamespace(detect=lambda pixels: [FACE])
+    monkeypatch.setattr(saved, "read_photo", lambda path: _noted(path, read))
+    photos = [ProtectedPhoto(album[0], album[0].source, (FACE,), (None,))] * 30
+    bars = SimpleNamespace(add=lambda *_: lambda _: None)
+    faces = _Album(photos, detector, bars).faces()
+    for face in faces:
+        assert face.crop.shape == (112, 112, 3)
+        del face
+        counts.append(sum(one() is not None for one in read))
+    assert len(read) == 60 and max(counts) <= 4
+
+
+def _noted(path, read):
+    photo = read_photo(path)
+    read.append(weakref.ref(photo.pixels))
+    return photo
 
 
 def _states(side):

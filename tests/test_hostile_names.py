@@ -108,6 +108,6 @@ def test_what_is_refused_is_named_as_it_is_called(command, arguments, kind, tmp_
     assert said.out == ""
     assert not _obeyed(said.err)
     assert "Traceback" not in said.err
-    (error,) = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    assert sum(line.startswith("error: ") for line in said.err.splitlines()) == 1
     text = " ".join(said.err.replace("\n  ", r"\n").split())
     assert "a[/x]\\x1b[2J\\nnot protected" in text
