@@ -21,6 +21,7 @@ from tipim_jax.engine import Journal, protect_files
 from tipim_jax.engine.found import FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import State, TipIm
+from tipim_jax.networks import get
 from tipim_jax.photos import (
     TEMPLATE,
     Face,
@@ -31,6 +32,7 @@ from tipim_jax.photos import (
     region,
     write_whole,
 )
+from weights_convert import ConversionError, checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no limits on files' sizes")
 FACE = Face(np.array([20, 20, 60, 60], np.float32), TEMPLATE.astype(np.float32), 0.9)
@@ -200,6 +202,12 @@ def test_a_state_that_was_damaged_is_passed_over(tmp_path):
             file.write_bytes(damaged)
             assert unfinished.restore(started)[1] in (0, 5)
         file.write_bytes(whole)
+
+
+def test_a_cache_without_room_is_named_with_the_way_out(tmp_path, cache, full_disk):
+    with pytest.raises(ConversionError, match=r"cannot write to the cache .*set TIPIM_JAX_HOME"):
+        checkpoint.save(get("mobileface"), "0" * 64, {"params": np.zeros(ROOM)})
+    assert cache() == []
 
 
 def test_what_cannot_be_written_is_named_with_its_place(tmp_path, full_disk, capsys):
