@@ -67,7 +67,7 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
         dtype=settings.dtype,
     )
     for photo, reason in protector.targets.left_out.items():
-        console.print(f"left out of the targets: {photo}: {reason}")
+        console.one_line(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, process, bars)
         if process.index > 0:
@@ -81,9 +81,12 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
     }
     measured, summary = found
     page = report(summary, measured.pictures, target_pictures)
-    for name, text in (("results.json", summary.to_json()), ("report.html", page)):
-        with write_whole(settings.output / name) as stream:
-            stream.write(text.encode())
+    try:
+        for name, text in (("results.json", summary.to_json()), ("report.html", page)):
+            with write_whole(settings.output / name) as stream:
+                stream.write(text.encode())
+    except OSError as error:  # what became of the photos is said nevertheless
+        console.error(error)
     return summary
 
 
@@ -136,7 +139,7 @@ def _measure(settings, protector, given, searched, outcome, command, console, ba
             progress=bars.add("gallery", len(named), "photos"),
         )
     for photo, reason in left_out.items():
-        console.print(f"left out of {origin}: {photo}: {reason}")
+        console.one_line(f"left out of {origin}: {photo}: {reason}")
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
     photos = [

@@ -5,6 +5,7 @@ the last. No more than a few batches of photos are in memory; of the others it i
 are and what became of their faces.
 """
 
+import contextlib
 import re
 import time
 from collections import deque
@@ -138,7 +139,8 @@ def clear_partial(output: Path) -> None:
     """
     for path in output.rglob(".*.part"):
         if _PARTIAL.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, State]:
@@ -206,8 +208,10 @@ class _Writing:
         source, future = self._under_way.popleft()
         try:
             self._outcome.photos[source] = future.result()
-        except (PhotoError, OSError) as error:
+        except PhotoError as error:
             self._outcome.missed[source] = str(error)
+        except OSError as error:
+            self._outcome.missed[source] = f"cannot write {error.filename}: {error.strerror}"
 
 
 def _write(
