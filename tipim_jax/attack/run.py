@@ -128,15 +128,17 @@ def _measure(settings, protector, files, searched, outcome, command, console, ba
         console.print(f"left out of {origin}: {photo}: {reason}")
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
+    written = [
+        (file, photo) for file in files if (photo := outcome.photos.get(file.source)) is not None
+    ]
     photos = [
         ProtectedPhoto(
             file,
             photo.saved,
-            tuple(one.face for one in photo.outcomes),
-            tuple(one.target for one in photo.outcomes),
+            tuple(one.face for one in photo.outcomes if one.protected),
+            tuple(one.target for one in photo.outcomes if one.protected),
         )
-        for file in files
-        if (photo := outcome.photos.get(file.source))
+        for file, photo in written
     ]
     measured = measure(
         photos,
@@ -163,6 +165,11 @@ def _measure(settings, protector, files, searched, outcome, command, console, ba
         NotProtected(str(file.relative), outcome.missed[file.source])
         for file in files
         if file.source in outcome.missed
+    ]
+    missed += [
+        NotProtected(str(file.relative), reason)
+        for file, photo in written
+        if (reason := photo.left_alone)
     ]
     imitated = TargetResult(protector.targets.origin, protector.targets.names)
     return measured, results(settings, command, imitated, measured, missed, seconds, work)

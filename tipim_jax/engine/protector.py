@@ -33,6 +33,7 @@ from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
 from tipim_jax.photos import (
+    UNSURE,
     YUNET,
     FaceDetector,
     PhotoError,
@@ -177,13 +178,14 @@ class Protector:
     def find(self, picture: Picture) -> FoundPhoto:
         """Finds the faces of one picture; errors as `protect`."""
         pixels, digest = pixels_of(picture)
-        faces = tuple(self.detector.detect(pixels))
+        faces, unsure = map(tuple, self.detector.find(pixels))
         return FoundPhoto(
             source=picture,
             pixels=None if digest else pixels,
             digest=digest,
             faces=faces,
             regions=tuple(region(pixels, face.matrix) for face in faces),
+            unsure=unsure,
         )
 
     def find_or_fault(self, picture: Picture) -> FoundPhoto:
@@ -263,6 +265,7 @@ class Protector:
             target = self.targets.names[mask.target] if finite and mask.target >= 0 else None
             outcomes.append(FaceOutcome(face, target, finite, None if finite else NOT_FINITE))
             values.append(mask.values if finite else np.zeros_like(mask.values))
+        outcomes.extend(FaceOutcome(face, None, False, UNSURE) for face in one.photo.unsure)
         return MaskedPhoto(one.photo, tuple(values), tuple(outcomes))
 
 

@@ -90,7 +90,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class NotProtected:
-    """A file for which nothing was written, and why."""
+    """A file for which nothing was written, or in which not all faces are protected, and why."""
 
     input: str
     reason: str
