@@ -32,6 +32,7 @@ from tipim_jax.engine.targets import Targets, load_targets
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
+from tipim_jax.networks import onet
 from tipim_jax.photos import (
     UNSURE,
     YUNET,
@@ -112,6 +113,7 @@ class Protector:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
         self.seed = seed
         self.detector = FaceDetector(obtain(YUNET))
+        obtain(onet.WEIGHTS)  # it asks O-Net now and then, and may be offline by then
         if not isinstance(targets, Targets):
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
