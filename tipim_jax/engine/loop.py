@@ -27,6 +27,7 @@ from tipim_jax.method import (
     start,
 )
 from tipim_jax.photos import Region
+from tipim_jax.runtime import uncollected
 
 _SECONDS_BETWEEN_SAVES = 30
 
@@ -78,16 +79,17 @@ def drive(
       kept: Folder in which the state is kept while the batch is under way.
     """
     images = batch.images.astype(np.float32)
-    problem, state = start(
-        surrogates,
-        images,
-        targets.astype(np.float32),
-        batch.keys,
-        settings,
-        alignments=batch.alignments,
-        valid=batch.valid,
-        layout=layout,
-    )
+    with uncollected():
+        problem, state = start(
+            surrogates,
+            images,
+            targets.astype(np.float32),
+            batch.keys,
+            settings,
+            alignments=batch.alignments,
+            valid=batch.valid,
+            layout=layout,
+        )
     unfinished = Unfinished(kept / _digest(batch)) if kept else None
     done = 0
     if unfinished:
@@ -96,7 +98,8 @@ def drive(
     saved = time.monotonic()
     while done < settings.iterations:
         count = min(ITERATIONS_A_CALL, settings.iterations - done)
-        state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
+        with uncollected():
+            state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
         jax.block_until_ready(state)
         done += count
         progress(count / settings.iterations)

@@ -15,6 +15,7 @@ import weights_convert
 from tipim_jax import networks
 from tipim_jax.identification.faces import Shown
 from tipim_jax.networks import Network
+from tipim_jax.runtime import uncollected
 
 BATCH = 16  # faces that are embedded together
 # A CPU gains nothing by more (`networks.inference`), and one photo's two faces are soon known.
@@ -27,7 +28,7 @@ class Recogniser:
 
     Attributes:
       network: the registry's entry.
-      variables: the weights.
+      variables: the weights, which masks may share that are made against it.
     """
 
     network: Network
@@ -48,7 +49,7 @@ class Recogniser:
         Raises:
           ValueError, ConversionError: as `weights_convert.load`.
         """
-        return cls(networks.get(name), weights_convert.load(name))
+        return cls(networks.get(name), jax.device_put(weights_convert.load(name)))
 
     def __call__(
         self, images: Num[np.ndarray, "images height width 3"]
@@ -63,7 +64,8 @@ class Recogniser:
         for first in range(0, len(images), size):
             batch = images[first : first + size].astype(np.float32)
             padded = np.pad(batch, ((0, size - len(batch)), *((0, 0),) * 3))
-            found = _embed(self.network, self.variables, jnp.asarray(padded))
+            with uncollected():
+                found = _embed(self.network, self.variables, jnp.asarray(padded))
             embeddings.append(np.asarray(found)[: len(batch)])
         return np.concatenate(embeddings)
 
