@@ -46,7 +46,13 @@ NAMES = ["official", "paper", "reproduction", "fast"]
 FEW = [dataclasses.replace(preset, iterations=5, mmd_group_size=1) for preset in PRESETS]
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=NAMES)
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(preset, id=name, marks=pytest.mark.thorough if name == "paper" else ())
+        for name, preset in zip(NAMES, PRESETS, strict=True)
+    ],
+)
 def test_presets_keep_the_budget_and_the_range(preset):
     original = crops(3)
     original[0] = 0
@@ -59,6 +65,18 @@ def test_presets_keep_the_budget_and_the_range(preset):
     assert np.abs(protected - original).max() <= 12 + 1e-4
     assert np.abs(protected - original).max() > 6, "the mask uses its budget"
     assert protected.min() >= 0 and protected.max() <= 255
+
+
+def test_a_grey_image_stays_grey_and_is_protected_all_the_same():
+    network, original = surrogate(), crops(2)
+    original[0] = original[0, ..., :1]
+    settings = dataclasses.replace(TipIm.fast(), iterations=5, views=0)
+    protected, _ = protect([network], original, crops(3, seed=2), image_keys(1, 2), settings)
+    change = protected - original
+    assert (np.ptp(protected[0], axis=-1) == 0).all()
+    assert np.abs(change[0]).max() > 2
+    assert np.ptp(change[1], axis=-1).max() > 1, "the other one has colours"
+    assert network(protected)[0] @ network(original)[0] < 0.999
 
 
 def test_protection_moves_every_image_from_itself_towards_its_own_target():
@@ -210,6 +228,7 @@ def test_the_mmd_gradient_of_a_group_falls_as_the_square_of_its_size():
         np.testing.assert_allclose(gradients[group] * group**2, gradients[1], rtol=1e-3, atol=1e-9)
 
 
+@pytest.mark.thorough
 def test_few_images_fill_their_mmd_group_with_views_of_themselves():
     original, keys = crops(2), image_keys(1, 2)
     settings = TipIm(gamma=0.01, iterations=3, views=0, mmd_group_size=7)
@@ -449,6 +468,7 @@ def test_one_compilation_serves_all_numbers_among_the_settings_and_any_count(cap
         assert sum(program in message for message in compiled) == 1, program
 
 
+@pytest.mark.thorough
 def test_gradients_of_several_surrogates_count_alike_however_large_they_are():
     original, targets, keys = crops(2), crops(1, seed=2), image_keys(1, 2)
     loud = surrogate(9)

@@ -31,7 +31,15 @@ examples:
 
 networks: {", ".join(networks.names())}
 
-A run that was stopped goes on where it was when the same command is given again."""
+A run that was stopped goes on where it was when the same command is given again.
+
+exit status:
+  0    all that was given is protected
+  1    a photo could not be read, protected or written, or nothing could be done at all
+  2    the command line makes no sense
+  3    all photos in which a face was found are protected; others, or files that are no photos,
+       are not: the summary names them, to be looked at before the folder is posted
+  130  stopped by Ctrl-C"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +52,8 @@ class Attack:
     not exist. Photos never leave this machine.
 
     Attributes:
-      paths: Photos (JPEG, PNG, WebP) and folders of them.
+      paths: Photos (JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000), whatever they are
+        called, and folders of them.
       output: Folder that the protected photos, results.json and report.html are written to.
       surrogate: Network that masks are made against; give it once per network. The more there are,
         and the more they differ, the better a mask holds against one that it never saw.
@@ -58,9 +67,15 @@ class Attack:
       batch_size: How many faces are protected together.
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
       seed: Start of all random numbers; the same seed gives the same files.
-      format: png is lossless. keep writes JPEG (quality 95, 4:4:4) and WebP as what they were; JPEG
-        changes the mask a little.
-      keep_metadata: Keep EXIF, place and time included; otherwise it is dropped.
+      format: same writes JPEG (quality 95, or the photo's own where that is higher, 4:4:4) for
+        JPEG and HEIC, and PNG for all else; what JPEG rounds comes on top of epsilon. png writes
+        all as PNG, in which every pixel is as the mask has it.
+      metadata: What goes with the picture and its colour profile. dates: when it was taken, and the
+        file's times. all: the EXIF data, the place included, too; not the camera's notes, nor the
+        thumbnail, which would show the face unprotected; the picture is upright, so nothing is said
+        of how it was turned. none: nothing.
+      first_frame: Protect the first picture of an animation, as a still one; otherwise animations
+        are not protected.
       overwrite: Protect photos anew that are done already.
       coordinator: Address of the first of several processes that share the photos.
       num_processes: How many there are.
@@ -94,8 +109,9 @@ class Attack:
     batch_size: int = defaults.BATCH_SIZE
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
-    format: Literal["png", "keep"] = "png"
-    keep_metadata: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    format: Literal["same", "png"] = "same"
+    metadata: Literal["none", "dates", "all"] = "dates"
+    first_frame: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None

@@ -21,10 +21,10 @@ from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.photos import (
     NO_FACE,
+    Metadata,
     PhotoError,
     PhotoFile,
     add_masks,
-    decode_photo,
     encode_photo,
     write_whole,
 )
@@ -65,7 +65,8 @@ def protect_files(
     journal: Journal,
     *,
     overwrite: bool = False,
-    keep_metadata: bool = False,
+    metadata: Metadata = "dates",
+    first_frame: bool = False,
     add_bar: Callable[[str, int, str], Callable[[float], None]],
 ) -> Outcome:
     """Protects the photos that are not done yet.
@@ -76,7 +77,8 @@ def protect_files(
       outputs: where each source's protected copy goes.
       journal: the record of what is done.
       overwrite: protect all of them, whatever is there.
-      keep_metadata: write the EXIF data too.
+      metadata: what of it is written; "dates", as "all", stands for the file's times, too.
+      first_frame: of animations protect the first picture; otherwise they are missed.
       add_bar: makes a progress bar of a description, a total and a unit; what it gives is called
         with the amount just done.
 
@@ -99,12 +101,12 @@ def protect_files(
         return outcome
     with threads(FINDERS) as finders, threads(_WRITERS) as writer:
         looked = add_bar("finding faces", len(to_do), "photos")
-        search = _Search(protector, looked)
+        search = _Search(protector, first_frame, looked)
         found = ahead(search, to_do, finders, READ_AHEAD * protector.batch_size)
         writing = _Writing(
             writer,
             lambda masked: _write(
-                masked, outputs[masked.photo.source], journal, protector, keep_metadata
+                masked, outputs[masked.photo.source], journal, protector, metadata
             ),
             outcome,
         )
@@ -150,11 +152,11 @@ def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, Sta
 class _Search:
     """Finds a photo's faces; called by threads."""
 
-    def __init__(self, protector: Protector, progress: Callable[[float], None]):
-        self._protector, self._progress = protector, progress
+    def __init__(self, protector: Protector, first_frame: bool, progress: Callable[[float], None]):
+        self._protector, self._first_frame, self._progress = protector, first_frame, progress
 
     def __call__(self, file: PhotoFile) -> FoundPhoto:
-        found = self._protector.find_or_fault(file.source)
+        found = self._protector.find_or_fault(file.source, first_frame=self._first_frame)
         self._progress(1)
         return found
 
@@ -213,14 +215,14 @@ class _Writing:
 
 
 def _write(
-    masked: MaskedPhoto, target: Path, journal: Journal, protector: Protector, keep_metadata: bool
+    masked: MaskedPhoto, target: Path, journal: Journal, protector: Protector, metadata: Metadata
 ) -> WrittenPhoto:
     """Writes a protected photo: first what it will be into the journal, then the photo."""
     reasons = {one.reason for one in masked.outcomes if not one.protected}
     if not any(one.protected for one in masked.outcomes):
         raise PhotoError("; ".join(sorted(reasons)))
-    content, name = masked.photo.content()
-    original = decode_photo(content, name)
+    original = masked.photo.decoded()
+    times = masked.photo.source.stat()
     method = protector.method
     pixels = add_masks(
         original.pixels,
@@ -229,9 +231,10 @@ def _write(
         method.epsilon,
         method.colour_epsilon,
     )
-    encoded = encode_photo(replace(original, pixels=pixels), target, keep_metadata=keep_metadata)
+    encoded = encode_photo(replace(original, pixels=pixels), target, metadata=metadata)
     journal.announce(target, masked.photo.digest, encoded, masked.outcomes)
-    with write_whole(target) as stream:
+    kept = None if metadata == "none" else (times.st_atime_ns, times.st_mtime_ns)
+    with write_whole(target, times=kept) as stream:
         stream.write(encoded)
     return WrittenPhoto(masked.photo.source, target, masked.outcomes)
 

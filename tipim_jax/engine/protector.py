@@ -175,9 +175,13 @@ class Protector:
             for masked in self.masked(found):
                 yield _protected(masked, self.method)
 
-    def find(self, picture: Picture) -> FoundPhoto:
-        """Finds the faces of one picture; errors as `protect`."""
-        pixels, digest = pixels_of(picture)
+    def find(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
+        """Finds the faces of one picture; errors as `protect`.
+
+        Args:
+          first_frame: Of a file that is an animation take the first picture.
+        """
+        pixels, digest = pixels_of(picture, first_frame=first_frame)
         faces = tuple(self.detector.detect(pixels))
         return FoundPhoto(
             source=picture,
@@ -187,10 +191,10 @@ class Protector:
             regions=tuple(region(pixels, face.matrix) for face in faces),
         )
 
-    def find_or_fault(self, picture: Picture) -> FoundPhoto:
+    def find_or_fault(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
         """As `find`; a file that cannot be read is a photo without faces that says why."""
         try:
-            return self.find(picture)
+            return self.find(picture, first_frame=first_frame)
         except PhotoError as error:
             return FoundPhoto(picture, None, "", (), (), fault=str(error))
 

@@ -23,7 +23,7 @@ def step(
     update: Callable[[Weight, Float[Array, ""]], optax.GradientTransformation],
     project: Callable[[Image, Image, Float[Array, "height width 1"]], Image],
 ) -> tuple[Image, optax.OptState]:
-    """x^p ← Π(x^p − α · Normalize(g)), with momentum on g (eq. 5).
+    """x^p ← Π(x^p − α · Normalize(g)), with momentum on g (eq. 5); of a grey image a grey one.
 
     Args:
       update: as `tip_im_update`, of the weight and α.
@@ -33,6 +33,9 @@ def step(
       The new x^p, and the new momentum.
     """
     weight, numbers = problem.weight, problem.numbers
+    # A third of the derivative by the level that all channels of a grey image have. What follows
+    # treats channels alike.
+    gradient = jnp.where(problem.grey, gradient.mean(axis=-1, keepdims=True), gradient)
     change, momentum = update(weight, numbers.step_size).update(weight * gradient, state.momentum)
     return project(state.protected + change, problem.original, numbers.epsilon * weight), momentum
 

@@ -20,6 +20,7 @@ from tipim_jax.photos.alignment import SIZE
 
 # A face in a photo of 250 × 250 as in LFW takes 140, upright; recognisers see at most 160 of it.
 REGION = 224
+_ROWS_AT_ONCE = 256
 # Of the crop's pixels on every side: detectors disagree by a few.
 _MARGIN = 6
 
@@ -106,10 +107,17 @@ def add_masks(
             mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
         change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
     most = math.floor(epsilon)
-    change = np.clip(np.rint(change), -most, most)
-    if (spread := math.floor(2 * colour_epsilon)) < 2 * most:
-        change = _alike(change, changed[whole], spread)
-    changed[whole] = np.clip(changed[whole] + change, 0, 255).astype(np.uint8)
+    if all((mask == mask[..., :1]).all() for mask in masks):  # those of a grey photo are grey
+        change[:] = change[..., :1]  # resizing may round channels differently
+    spread = math.floor(2 * colour_epsilon)
+    part = changed[whole]
+    # A face may fill a photo of hundreds of megabytes, as float.
+    for rows in range(0, len(part), _ROWS_AT_ONCE):
+        here = slice(rows, rows + _ROWS_AT_ONCE)
+        move = np.clip(np.rint(change[here]), -most, most)
+        if spread < 2 * most:
+            move = _alike(move, part[here], spread)
+        part[here] = np.clip(part[here] + move, 0, 255)
     return changed
 
 
