@@ -142,15 +142,19 @@ def _measure(settings, protector, given, searched, outcome, command, console, ba
         console.one_line(f"left out of {origin}: {photo}: {reason}")
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
+    written = [
+        (file, photo)
+        for file in given.photos
+        if (photo := outcome.photos.get(file.source)) is not None
+    ]
     photos = [
         ProtectedPhoto(
             file,
             photo.saved,
-            tuple(one.face for one in photo.outcomes),
-            tuple(one.target for one in photo.outcomes),
+            tuple(one.face for one in photo.outcomes if one.protected),
+            tuple(one.target for one in photo.outcomes if one.protected),
         )
-        for file in given.photos
-        if (photo := outcome.photos.get(file.source))
+        for file, photo in written
     ]
     measured = measure(
         photos,
@@ -179,6 +183,11 @@ def _measure(settings, protector, given, searched, outcome, command, console, ba
         if (reason := outcome.missed.get(file.source))
     ]
     missed += [NotProtected(str(file.relative), kind, failed=False) for file, kind in given.others]
+    missed += [
+        NotProtected(str(file.relative), reason)
+        for file, photo in written
+        if (reason := photo.left_alone)
+    ]
     imitated = TargetResult(protector.targets.origin, protector.targets.names)
     return measured, results(settings, command, imitated, measured, missed, seconds, work)
 

@@ -20,7 +20,6 @@ from tipim_jax.engine.journal import Journal, State
 from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.photos import (
-    NO_FACE,
     Metadata,
     PhotoError,
     PhotoFile,
@@ -172,7 +171,7 @@ def _with_faces(found: Iterator[FoundPhoto], missed, advance, watch) -> Iterator
             watch.start()
             yield photo
         else:
-            missed[photo.source] = photo.fault or NO_FACE
+            missed[photo.source] = photo.without_faces
             advance(1)
 
 
