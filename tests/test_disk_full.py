@@ -18,7 +18,7 @@ from tipim_jax.attack import saved
 from tipim_jax.attack.measure import _Album
 from tipim_jax.attack.saved import ProtectedPhoto, read_back
 from tipim_jax.console import Console
-from tipim_jax.engine import Journal, protect_files
+from tipim_jax.engine import Journal, Protector, files, protect_files
 from tipim_jax.engine.found import FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import State, TipIm
@@ -29,6 +29,7 @@ from tipim_jax.photos import (
     PhotoError,
     PhotoFile,
     decode_photo,
+    encode_photo,
     read_photo,
     region,
     write_whole,
@@ -139,6 +140,25 @@ def test_a_photo_that_goes_or_changes_meanwhile_costs_itself_alone(how, album, t
         }[how]
     )
     assert not (tmp_path / "out" / "b.png").exists()
+
+
+def test_a_photo_too_large_for_the_memory_costs_itself_alone(album, tmp_path, monkeypatch):
+    def encoding(photo, target, **how):
+        if target.name == "b.png":
+            raise MemoryError
+        return encode_photo(photo, target, **how)
+
+    monkeypatch.setattr(files, "encode_photo", encoding)
+    found = _protected(album, tmp_path / "out")
+    assert [source.name for source in found.photos] == ["a.png", "c.png"]
+    assert [*found.missed.values()] == ["it takes more memory than there is"]
+
+    def finding(*_, **__):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    protector = object.__new__(Protector)
+    monkeypatch.setattr(Protector, "find", finding)
+    assert protector.find_or_fault("a.png").fault == "Unable to allocate 9 GiB"
 
 
 def test_a_folder_that_goes_meanwhile_is_made_again(album, tmp_path):
