@@ -1,5 +1,6 @@
 """Disks that are full and photos that change: they cost what they must and no more."""
 
+import contextlib
 import hashlib
 import resource
 import shutil
@@ -17,7 +18,7 @@ from tipim_jax.attack import saved
 from tipim_jax.attack.measure import _Album
 from tipim_jax.attack.saved import ProtectedPhoto, read_back
 from tipim_jax.console import Console
-from tipim_jax.engine import Journal, protect_files
+from tipim_jax.engine import Journal, Protector, files, protect_files
 from tipim_jax.engine.found import FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import State, TipIm
@@ -28,6 +29,7 @@ from tipim_jax.photos import (
     PhotoError,
     PhotoFile,
     decode_photo,
+    encode_photo,
     read_photo,
     region,
     write_whole,
@@ -40,13 +42,21 @@ MATRIX = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 ROOM = 40_000  # bytes
 
 
-@pytest.fixture
-def full_disk():
+@contextlib.contextmanager
+def _little_room():
     """Files can be written up to a size, and not further: what comes after raises, as on a disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def full_disk():
+    with _little_room():
+        yield
 
 
 class _Masks:
@@ -55,7 +65,7 @@ class _Masks:
     method = TipIm.fast()
     batch_size = 2
 
-    def find_or_fault(self, source):
+    def find_or_fault(self, source, *, first_frame):
         content = source.read_bytes()
         pixels = decode_photo(content, str(source)).pixels
         digest = hashlib.sha256(content).hexdigest()
@@ -101,10 +111,8 @@ def test_a_photo_for_which_there_is_no_room_costs_itself_alone(album, tmp_path, 
 
 
 def test_when_there_is_room_again_the_rest_is_made(album, tmp_path):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))
-    _protected(album, tmp_path / "out")
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with _little_room():
+        _protected(album, tmp_path / "out")
     found = _protected(album, tmp_path / "out")
     assert len(found.photos) == 3 and not found.missed
     assert found.faces == 1
@@ -115,8 +123,8 @@ def test_a_photo_that_goes_or_changes_meanwhile_costs_itself_alone(how, album, t
     other = album[2].source.read_bytes()[:-1]
 
     class Masks(_Masks):
-        def find_or_fault(self, source):
-            found = super().find_or_fault(source)
+        def find_or_fault(self, source, *, first_frame):
+            found = super().find_or_fault(source, first_frame=first_frame)
             if source.name == "b.png":
                 source.unlink() if how == "deleted" else source.write_bytes(other)
             return found
@@ -134,11 +142,30 @@ def test_a_photo_that_goes_or_changes_meanwhile_costs_itself_alone(how, album, t
     assert not (tmp_path / "out" / "b.png").exists()
 
 
+def test_a_photo_too_large_for_the_memory_costs_itself_alone(album, tmp_path, monkeypatch):
+    def encoding(photo, target, **how):
+        if target.name == "b.png":
+            raise MemoryError
+        return encode_photo(photo, target, **how)
+
+    monkeypatch.setattr(files, "encode_photo", encoding)
+    found = _protected(album, tmp_path / "out")
+    assert [source.name for source in found.photos] == ["a.png", "c.png"]
+    assert [*found.missed.values()] == ["it takes more memory than there is"]
+
+    def finding(*_, **__):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    protector = object.__new__(Protector)
+    monkeypatch.setattr(Protector, "find", finding)
+    assert protector.find_or_fault("a.png").fault == "Unable to allocate 9 GiB"
+
+
 def test_a_folder_that_goes_meanwhile_is_made_again(album, tmp_path):
     class Masks(_Masks):
-        def find_or_fault(self, source):
+        def find_or_fault(self, source, *, first_frame):
             shutil.rmtree(tmp_path / "out", ignore_errors=True)
-            return super().find_or_fault(source)
+            return super().find_or_fault(source, first_frame=first_frame)
 
     (tmp_path / "out").mkdir()
     found = _protected(album, tmp_path / "out", Masks())
@@ -150,7 +177,7 @@ def test_the_photos_of_a_run_are_not_held_when_they_are_measured(album, tmp_path
     """Of thirty photos no more than one is in memory, before and after."""
     counts = []
     read, detector = [], SimpleNamespace(detect=lambda pixels: [FACE])
-    monkeypatch.setattr(saved, "read_photo", lambda path: _noted(path, read))
+    monkeypatch.setattr(saved, "read_photo", lambda path, **how: _noted(path, read))
     photos = [ProtectedPhoto(album[0], album[0].source, (FACE,), (None,))] * 30
     bars = SimpleNamespace(add=lambda *_: lambda _: None)
     faces = _Album(photos, detector, bars).faces()

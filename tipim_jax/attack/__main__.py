@@ -61,7 +61,8 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
         return 0
     console = Console()
     summarise(results, console)
-    console.print(str(settings.output / "report.html"))
+    if (page := settings.output / "report.html").is_file():  # not so on a disk that is full
+        console.print(str(page))
     return status(results)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 
 from tipim_jax.photos import NO_FACE, UNSURE, Face, Photo, PhotoError, Region, decode_photo
 
+NO_MEMORY = "it takes more memory than there is"
 NOT_FINITE = "its mask was not finite; nothing was added"
 
 

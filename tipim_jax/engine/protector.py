@@ -24,7 +24,7 @@ from jaxtyping import UInt8
 
 from tipim_jax.backend import backend
 from tipim_jax.engine import defaults
-from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
+from tipim_jax.engine.found import NO_MEMORY, NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.loop import masks, size_of_batch
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.engine.stream import PhotoStream, Waiting
@@ -196,11 +196,11 @@ class Protector:
         )
 
     def find_or_fault(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
-        """As `find`; a file that cannot be read is a photo without faces that says why."""
+        """As `find`; one that cannot be read or is too large is without faces and says why."""
         try:
             return self.find(picture, first_frame=first_frame)
-        except PhotoError as error:
-            return FoundPhoto(picture, None, "", (), (), fault=str(error))
+        except (PhotoError, MemoryError) as error:
+            return FoundPhoto(picture, None, "", (), (), fault=str(error) or NO_MEMORY)
 
     def masked(
         self,

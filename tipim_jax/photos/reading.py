@@ -116,7 +116,9 @@ def _decode(content: bytes, first_frame: bool) -> Photo:
         image = Image.open(io.BytesIO(content), formats=(image_format,))
         _check_kind(image, first_frame)
         further = getattr(image, "n_frames", 1) > 1
-    image.load()
+    # Of TIFF more of the header is read now; others need not wait for each other.
+    with _no_warnings() if image_format == "TIFF" else contextlib.nullcontext():
+        image.load()
     with _no_warnings():
         found = said(image, content)
     profile = image.info.get("icc_profile") or _profile_without(image, found.adobe_rgb)
