@@ -17,7 +17,7 @@ from weights_convert.origins import cached_path
 
 # Beyond these, workers want more memory than they are worth.
 _MOST_WORKERS = 4
-_MOST_PROGRAMS = 300e6  # bytes, for what a process compiles, between two tests
+_MOST_PROGRAMS = 200e6  # bytes, for what a process compiles, between two tests
 
 
 def pytest_sessionstart(session):

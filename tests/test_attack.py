@@ -73,7 +73,7 @@ def attack(*arguments, capsys=None):
 def first_run(album, small_gallery, tmp_path_factory):
     output = tmp_path_factory.mktemp("runs") / "protected"
     arguments = [album, "--output", output, "--gallery", small_gallery, *FAST]
-    arguments += ["--recogniser", "sface"]
+    arguments += ["--recogniser", "sface", "--format", "png"]  # pixels are compared with masks
     return attack(*arguments)[0], output, arguments
 
 
@@ -87,8 +87,8 @@ def test_every_photo_with_a_face_is_protected_and_the_others_are_listed(first_ru
     written = {str(p.relative_to(output)) for p in output.rglob("*.png")}
     assert written == {"holiday/beach.png", "portrait.png", "both.png"}
     reasons = {missed.input: missed.reason for missed in results_in(output).not_protected}
-    assert reasons.keys() == {"meadow.png", "broken.jpg"}
-    assert reasons["meadow.png"] == "no face found"
+    assert reasons.keys() == {"meadow.png", "broken.jpg", "notes.txt"}
+    assert reasons["meadow.png"] == "no face found" and reasons["notes.txt"] == "no photo"
     assert "broken.jpg" in reasons["broken.jpg"]
     assert not list(output.rglob("*.part"))
 
@@ -118,11 +118,14 @@ def test_metadata_is_dropped_unless_asked_for(first_run, album, small_gallery, t
     photo = album / "holiday" / "beach.jpg"
     with Image.open(photo) as original:
         assert original.getexif().get_ifd(0x8825), "the original tells where it was taken"
-    keeping = ["--keep-metadata", "--format", "keep", "--gallery", small_gallery]
-    attack(photo, "--output", tmp_path, *keeping, *FAST)
+    keeping = ["--metadata", "all", "--gallery", small_gallery]
+    assert attack(photo, "--output", tmp_path, *keeping, *FAST)[0] == 0
     with Image.open(tmp_path / "beach.jpg") as kept:
         assert kept.getexif()[0x010F] == "a camera" and kept.getexif().get_ifd(0x8825)
         assert kept.format == "JPEG"
+    before, after = (read_photo(path).pixels for path in (photo, tmp_path / "beach.jpg"))
+    change = np.abs(after.astype(int) - before).max()
+    assert results_in(tmp_path).quality.max_difference == change, "JPEG's own changes count"
 
 
 def test_results_say_what_was_measured_on_the_saved_files(first_run, album):
@@ -168,11 +171,11 @@ def test_the_report_is_there_and_names_the_photos(first_run):
 
 def test_a_rerun_does_nothing_twice(first_run, capsys):
     _, output, arguments = first_run
-    before = {path: path.stat().st_mtime_ns for path in output.rglob("*.png")}
+    before = {path: path.stat().st_ctime_ns for path in output.rglob("*.png")}
     results = results_in(output)
     status, _ = attack(*arguments, capsys=capsys)
     assert status == 1, "the broken file is still broken"
-    assert {path: path.stat().st_mtime_ns for path in output.rglob("*.png")} == before
+    assert {path: path.stat().st_ctime_ns for path in output.rglob("*.png")} == before
     assert results_in(output).photos == results.photos
 
 
@@ -225,9 +228,9 @@ def test_after_ctrl_c_what_is_done_stays_and_the_next_run_goes_on(
     assert status == 130
     assert "1 of 3 photos are done" in " ".join(said.err.split())
     monkeypatch.undo()
-    first = written[0].stat().st_mtime_ns
+    first = written[0].stat().st_ctime_ns
     assert attack(*arguments)[0] == 1
-    assert written[0].stat().st_mtime_ns == first
+    assert written[0].stat().st_ctime_ns == first
     assert len(results_in(tmp_path).photos) == 3
 
 
@@ -291,7 +294,7 @@ def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
     monkeypatch.setattr(files, "_write", deleting)
     assert attack(album, "--output", tmp_path, "--gallery", small_gallery, *FAST)[0] == 1
     results = results_in(tmp_path)
-    assert [photo.output for photo in results.photos] == ["both.png", "holiday/beach.png"]
+    assert [photo.output for photo in results.photos] == ["both.png", "holiday/beach.jpg"]
     assert any("portrait.png" in missed.reason for missed in results.not_protected)
 
 
@@ -339,7 +342,7 @@ def test_ctrl_c_at_any_other_time_is_no_traceback_either(
         (["--targets", "EMPTY"], "holds no photos"),
         (["--gallery", "EMPTY"], "one folder for each person"),
         (["EMPTY"], "no photos in"),
-        (["EMPTY"], "/trip[old] [/red]; expected .jpg"),
+        (["EMPTY"], "/trip[old] [/red]; expected JPEG"),
         (["--num-processes", "2"], "--coordinator, --num-processes and --process-id go together"),
         (["--output", "FILE"], "is no folder that can be written to"),
     ],
@@ -376,7 +379,49 @@ def test_help_teaches(capsys):
 
 @pytest.mark.parametrize("name", settings.PRESETS)
 def test_each_preset_has_a_configuration_file_that_says_the_same(name):
-    assert settings.read_config(CONFIGS / f"{name}.toml").method == settings.PRESETS[name]()
+    by_file = settings.parse(["--config", str(CONFIGS / f"{name}.toml")])
+    by_name = settings.parse(["--preset", name])
+    assert by_file.method == by_name.method == settings.PRESETS[name]()
+    assert by_file.surrogates == by_name.surrogates
+    assert by_file.recognisers == by_name.recognisers
+    assert dataclasses.replace(by_file, surrogate=(), config=None) == by_name
+
+
+def test_published_variants_are_of_fewer_networks_unless_others_are_named():
+    assert settings.parse(["--preset", "paper"]).surrogates == ("mobileface", "sface")
+    assert len(settings.parse([]).surrogates) == 5
+    named = settings.parse(["--preset", "paper", "--surrogate", "dlib"])
+    assert named.surrogates == ("dlib",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("cpu", "fast"), ("gpu", "strong"), ("tpu", "strong")]
+)
+def test_the_devices_decide_the_preset_where_nobody_names_one(
+    kind, expected, monkeypatch, tmp_path
+):
+    """Once JAX has them: wheels that are installed say nothing of devices."""
+    (tmp_path / "jax_cuda12_plugin").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tipim_jax.attack.__main__.backend", lambda: kind)
+    given = []
+    monkeypatch.setattr(
+        "tipim_jax.attack.run.run", lambda settings, *others: given.append(settings)
+    )
+    file = tmp_path / "mine.toml"
+    file.write_text("[method]\nepsilon = 7\n")
+    method = settings.PRESETS[expected]()
+    for arguments, wanted in (
+        ([], method),
+        (["--iterations", "3"], dataclasses.replace(method, iterations=3)),
+        (["--config", str(file)], dataclasses.replace(method, epsilon=7.0)),
+        (["--preset", "auto"], method),
+        (["--preset", "official"], TipIm.official()),
+        (["--config", str(CONFIGS / "fast.toml")], TipIm.fast()),
+    ):
+        assert main(arguments) == 0
+        assert given[-1].method == wanted
+    assert [one.preset for one in given] == [expected] * 4 + ["official", "fast"]
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
@@ -419,7 +464,7 @@ def test_two_processes_write_the_bytes_that_one_writes(album, small_gallery, tmp
     shutil.copy(copy / "portrait.png", copy / "another.png")
     (copy / "both.png").unlink()
     shutil.copy(copy / "portrait.png", copy / "third.png")
-    arguments = [copy, "--gallery", small_gallery, "--batch-size", "2", *FAST]
+    arguments = [copy, "--gallery", small_gallery, "--batch-size", "2", "--format", "png", *FAST]
     assert attack(*arguments, "--output", tmp_path / "one")[0] == 1, "a file is broken"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

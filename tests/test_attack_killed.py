@@ -21,6 +21,7 @@ def command(output: Path) -> list[str]:
     photos = [str(bundled.photos(f"Person_{number:03d}")[0]) for number in range(1, PHOTOS + 1)]
     networks = ["--surrogate", "mobileface", "--recogniser", "mobileface"]
     work = ["--iterations", "10", "--batch-size", "4", "--output", str(output)]
+    work += ["--format", "png"]
     return [sys.executable, "-m", "tipim_jax.attack", *photos, *networks, *work]
 
 

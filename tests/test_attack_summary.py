@@ -4,7 +4,7 @@ import dataclasses
 
 from tests.report_cases import photo, results
 from tipim_jax import report
-from tipim_jax.attack.__main__ import summarise
+from tipim_jax.attack.__main__ import status, summarise
 from tipim_jax.console import Console
 
 
@@ -37,3 +37,34 @@ def test_the_summary_names_what_was_left_out_as_it_is_called(capsys):
     name = "trip[old]/[red]a[/red] :smile:.jpg"
     summarise(results([], [report.NotProtected(name, "no face [0] found")]), Console())
     assert capsys.readouterr().out == f"not protected (1):\n  {name}: no face [0] found\n"
+
+
+def test_many_that_were_left_out_for_one_reason_are_counted_by_kind(capsys):
+    missed = [report.NotProtected(f"clip_{n}.mov", "a video", failed=False) for n in range(9)]
+    missed += [report.NotProtected(f"note_{n}.TXT", "no photo", failed=False) for n in range(12)]
+    missed += [report.NotProtected("a.pdf", "no photo", failed=False)]
+    missed += [report.NotProtected("b.jpg", "cannot read b.jpg: damaged")]
+    summarise(results([], missed), Console())
+    assert capsys.readouterr().out.splitlines() == [
+        "not protected (23):",
+        "  9 files: a video (.mov): clip_0.mov, clip_1.mov, clip_2.mov and 6 more",
+        "  12 files: no photo (.txt): note_0.TXT, note_1.TXT, note_2.TXT and 9 more",
+        "  a.pdf: no photo",
+        "  b.jpg: cannot read b.jpg: damaged",
+    ]
+
+
+def test_the_summary_says_what_protected_photos_have_no_longer(capsys):
+    some = [dataclasses.replace(photo(n), left_out=("gain map",)) for n in range(5)]
+    summarise(results([*some, photo(5)]), Console())
+    names = ", ".join(one.input for one in some[:3])
+    said = capsys.readouterr().out
+    assert f"left out of the protected photos: gain map ({names} and 2 more)\n" in said
+
+
+def test_the_exit_status_says_whether_all_is_protected():
+    nothing_there = report.NotProtected("meadow.jpg", "no face found", failed=False)
+    damaged = report.NotProtected("b.jpg", "cannot read b.jpg: damaged")
+    assert status(results([photo(0)])) == 0
+    assert status(results([photo(0)], [nothing_there])) == 3
+    assert status(results([photo(0)], [nothing_there, damaged])) == 1

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tipim_jax.method.gain import euclidean_distances, gains, squared_distances
 from tipim_jax.method.losses import identity_cotangents, mean_identity_cotangents
 from tipim_jax.method.mmd import mmd
 from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
+from tipim_jax.method.step import projected_on_box, projected_on_colours
 
 SIZE = 12
 
@@ -44,7 +46,13 @@ NAMES = ["official", "paper", "reproduction", "fast"]
 FEW = [dataclasses.replace(preset, iterations=5, mmd_group_size=1) for preset in PRESETS]
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=NAMES)
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(preset, id=name, marks=pytest.mark.thorough if name == "paper" else ())
+        for name, preset in zip(NAMES, PRESETS, strict=True)
+    ],
+)
 def test_presets_keep_the_budget_and_the_range(preset):
     original = crops(3)
     original[0] = 0
@@ -57,6 +65,18 @@ def test_presets_keep_the_budget_and_the_range(preset):
     assert np.abs(protected - original).max() <= 12 + 1e-4
     assert np.abs(protected - original).max() > 6, "the mask uses its budget"
     assert protected.min() >= 0 and protected.max() <= 255
+
+
+def test_a_grey_image_stays_grey_and_is_protected_all_the_same():
+    network, original = surrogate(), crops(2)
+    original[0] = original[0, ..., :1]
+    settings = dataclasses.replace(TipIm.fast(), iterations=5, views=0)
+    protected, _ = protect([network], original, crops(3, seed=2), image_keys(1, 2), settings)
+    change = protected - original
+    assert (np.ptp(protected[0], axis=-1) == 0).all()
+    assert np.abs(change[0]).max() > 2
+    assert np.ptp(change[1], axis=-1).max() > 1, "the other one has colours"
+    assert network(protected)[0] @ network(original)[0] < 0.999
 
 
 def test_protection_moves_every_image_from_itself_towards_its_own_target():
@@ -208,6 +228,7 @@ def test_the_mmd_gradient_of_a_group_falls_as_the_square_of_its_size():
         np.testing.assert_allclose(gradients[group] * group**2, gradients[1], rtol=1e-3, atol=1e-9)
 
 
+@pytest.mark.thorough
 def test_few_images_fill_their_mmd_group_with_views_of_themselves():
     original, keys = crops(2), image_keys(1, 2)
     settings = TipIm(gamma=0.01, iterations=3, views=0, mmd_group_size=7)
@@ -447,6 +468,7 @@ def test_one_compilation_serves_all_numbers_among_the_settings_and_any_count(cap
         assert sum(program in message for message in compiled) == 1, program
 
 
+@pytest.mark.thorough
 def test_gradients_of_several_surrogates_count_alike_however_large_they_are():
     original, targets, keys = crops(2), crops(1, seed=2), image_keys(1, 2)
     loud = surrogate(9)
@@ -475,6 +497,24 @@ def test_the_channels_of_a_pixel_change_alike_but_for_a_little_colour(most):
     change = np.asarray(found) - original
     assert np.abs(change).max() > 5
     assert abs(np.ptp(change, axis=-1).max() - 2 * most) < 1e-3
+
+
+@pytest.mark.parametrize("most", [0.0, 4.0, 30.0])
+def test_channels_change_alike_where_some_are_at_their_limit_too(most):
+    rng = np.random.default_rng(4)
+    original = rng.choice([0.0, 1.0, 5.0, 128.0, 250.0, 255.0], (60, 60, 3)).astype(np.float32)
+    moved = original + rng.normal(scale=12.0, size=original.shape).astype(np.float32)
+    budget = rng.choice([0.0, 3.0, 12.0], (60, 60, 1)).astype(np.float32)
+    project = functools.partial(projected_on_colours, original=original, budget=budget, most=most)
+    found = np.asarray(project(moved))
+    assert np.all((found >= 0) & (found <= 255))
+    assert np.all(np.abs(found - original) <= budget)
+    assert np.ptp(found - original, axis=-1).max() <= 2 * most + 1e-4
+    np.testing.assert_allclose(project(found), found, atol=1e-4)  # it is a projection
+    near = np.asarray(projected_on_box(moved, original, budget))
+    alike = np.ptp(moved - original, axis=-1) <= 2 * most
+    free = np.all((original > 20) & (original < 235), axis=-1) & alike
+    np.testing.assert_allclose(found[free], near[free], atol=1e-4)
 
 
 def test_where_a_photo_is_smooth_the_mask_has_less_room():

@@ -128,6 +128,7 @@ def test_a_cpu_takes_one_image_at_a_time_and_targets_that_fit_its_cache():
     assert str(layout) == "cpu ×1, 1 images × 2 targets at once"
 
 
+@pytest.mark.thorough
 def test_pieces_are_as_large_as_memory_allows_and_leave_little_to_be_filled_up():
     network, shape = [mobileface()], (112, 112, 3)
     rooms = (100, 3, 0.05, 0.001)

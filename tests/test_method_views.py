@@ -88,7 +88,7 @@ def test_another_alignment_moves_the_face_by_a_few_pixels():
     assert 1 < np.median(moved) < 4 and moved.max() < 15
 
 
-@pytest.mark.parametrize("choice", ["search", "nearest"])
+@pytest.mark.parametrize("choice", [pytest.param("search", marks=pytest.mark.thorough), "nearest"])
 def test_views_are_averaged(choice):
     """The gradient of several views is the mean of theirs: the step shows it."""
     network, original, targets = surrogate(), crops(1, size=CROP) / 2 + 60, crops(1, 2, CROP)
@@ -136,6 +136,7 @@ def test_a_rescaled_image_is_what_pillow_leaves_of_it():
     )
 
 
+@pytest.mark.thorough
 def test_a_posted_view_is_scaled_and_compressed_each_by_chance():
     """Of a fine pattern, what scaling leaves and what JPEG then loses do not go together."""
     pattern = jnp.asarray(np.indices((CROP, CROP)).sum(axis=0) % 2 * 60.0 + 90)

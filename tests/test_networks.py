@@ -13,6 +13,7 @@ import pytest
 import weights_convert
 from tipim_jax import networks
 from tipim_jax.datasets import bundled as people
+from tipim_jax.networks.layers import Linear
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
 from tipim_jax.networks.ops.pool import max_pool
@@ -123,6 +124,7 @@ def test_input_gradients_are_those_of_pytorch(name, golden):
     assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", first_and(*ONE_OF_EACH_ARCHITECTURE), indirect=True)
 def test_many_gradients_of_one_forward_pass_are_those_taken_one_by_one(name, golden):
     network, variables = networks.get(name), weights_convert.load(name)
@@ -268,3 +270,11 @@ def test_region_of_the_whole_image_is_a_resize_and_outside_is_zero():
     half = region_resized(image, (4, 0, 12, 8), (8, 8))
     np.testing.assert_allclose(half[:, :4], image[:, 4:], atol=1e-6)
     assert not np.asarray(half[:, 4:]).any()
+
+
+@pytest.mark.parametrize(
+    ("weights", "there"), [({}, "none"), ({"kernel": np.zeros((3, 5))}, r"one of \(3, 5\)")]
+)
+def test_weights_of_another_shape_are_refused_by_name(weights, there):
+    with pytest.raises(ValueError, match=rf"kernel has the shape \(3, 4\), there is {there}"):
+        Linear(4).apply({"params": weights}, np.zeros((1, 3)))

@@ -1,11 +1,21 @@
 """Photos are found in files and folders, and their copies get names of their own."""
 
+import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from tipim_jax.photos import PhotoError, PhotoFile, find_photos, output_paths
+from tipim_jax.photos import PhotoError, PhotoFile, find_files, find_photos, output_paths
+
+
+def content(kind, mode="RGB"):
+    """A small picture's file."""
+    stream = io.BytesIO()
+    Image.new(mode, (16, 16), 90).save(stream, kind)
+    return stream.getvalue()
 
 
 def touch(*paths):
@@ -18,8 +28,8 @@ def names(photos):
     return [photo.relative.as_posix() for photo in photos]
 
 
-def outputs(photos, folder, keep_format=False):
-    copies = output_paths(photos, folder, keep_format=keep_format)
+def outputs(photos, folder, saved_as="png"):
+    copies = output_paths(photos, folder, saved_as=saved_as)
     return [path.relative_to(folder).as_posix() for path in copies]
 
 
@@ -38,7 +48,8 @@ def test_folders_are_searched_for_visible_photos_in_order_of_name(tmp_path):
 
 
 def test_a_file_named_directly_is_taken_whatever_its_name(tmp_path):
-    touch(tmp_path / "in" / "a.jpg", tmp_path / "in" / "scan")
+    touch(tmp_path / "in" / "a.jpg")
+    (tmp_path / "in" / "scan").write_bytes(content("JPEG"))
     assert names(find_photos([tmp_path / "in" / "scan", tmp_path / "in" / "a.jpg"])) == [
         "scan",
         "a.jpg",
@@ -97,7 +108,7 @@ def test_copies_are_png_below_the_output_folder(tmp_path):
     touch(tmp_path / "in" / "a.jpg", tmp_path / "in" / "d" / "b.old.WEBP")
     found = find_photos([tmp_path / "in"])
     assert outputs(found, tmp_path / "out") == ["a.png", "d/b.old.png"]
-    assert outputs(found, tmp_path / "out", keep_format=True) == ["a.jpg", "d/b.old.WEBP"]
+    assert outputs(found, tmp_path / "out", "same") == ["a.jpg", "d/b.old.png"]
 
 
 def test_photos_that_differ_in_their_suffix_alone_do_not_meet(tmp_path):
@@ -117,16 +128,87 @@ def test_names_that_differ_in_case_alone_do_not_meet(tmp_path):
     assert outputs(found, tmp_path / "out") == ["A.png", "a.png.png"]
 
 
-def test_a_suffix_that_cannot_be_written_becomes_png(tmp_path):
-    touch(tmp_path / "a.jfif")
-    found = find_photos([tmp_path / "a.jfif"])
-    assert outputs(found, tmp_path / "out", keep_format=True) == ["a.png"]
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("a.JPG", "JPEG", "a.JPG"),
+        ("a.jfif", "JPEG", "a.jfif"),
+        ("a.png", "JPEG", "a.jpg"),  # what it is counts, not what it is called
+        ("scan", "JPEG", "scan.jpg"),
+        ("IMG_1.HEIC", "HEIF", "IMG_1.jpg"),
+        ("a.jpg", "HEIF", "a.jpg"),
+        ("a.jpg", "PNG", "a.png"),
+        ("a.PNG", "PNG", "a.PNG"),
+        ("a.webp", "WEBP", "a.png"),
+        ("a.avif", "AVIF", "a.png"),
+        ("a.tif", "TIFF", "a.png"),
+        ("a.bmp", "BMP", "a.png"),
+        ("a.gif", "GIF", "a.png"),
+    ],
+)
+def test_a_copy_is_jpeg_where_the_photo_is_or_heic_and_png_otherwise(
+    tmp_path, name, kind, expected
+):
+    (tmp_path / name).write_bytes(content(kind))
+    found = find_photos([tmp_path])
+    assert outputs(found, tmp_path / "out", "same") == [expected]
+    assert outputs(found, tmp_path / "out", "png")[0].lower().endswith(".png")
+
+
+def test_transparency_of_a_heic_photo_is_not_lost_in_a_jpeg(tmp_path):
+    pixels = np.dstack([np.full((16, 16, 3), 90, np.uint8), np.eye(16, dtype=np.uint8) * 255])
+    Image.fromarray(pixels).save(tmp_path / "a.heic", "HEIF")
+    assert outputs(find_photos([tmp_path]), tmp_path / "out", "same") == ["a.png"]
+
+
+def test_a_heic_photo_and_a_jpeg_of_one_name_do_not_meet(tmp_path):
+    (tmp_path / "a.HEIC").write_bytes(content("HEIF"))
+    (tmp_path / "a.jpg").write_bytes(content("JPEG"))
+    found = find_photos([tmp_path])
+    assert outputs(found, tmp_path / "out", "same") == ["a.HEIC.jpg", "a.jpg"]
+
+
+# What is no photo
+
+
+def test_photos_are_told_by_their_content_and_all_else_is_named(tmp_path):
+    kinds = ["JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM"]
+    for kind in kinds:
+        (tmp_path / f"{kind}.bin").write_bytes(content(kind))
+    (tmp_path / "wide.bmp").write_bytes(b"BMW are cars, and this is a text")
+    (tmp_path / "notes.txt").write_text("BMW are cars, and this is a text")
+    (tmp_path / "clip.MOV").write_bytes(b"\0\0\0\x14ftypqt  \0\0\0\0qt  ")
+    (tmp_path / "photo.nef").write_bytes(content("TIFF"))  # its first picture is a small one
+    (tmp_path / ".DS_Store").write_bytes(b"of no interest")
+    (tmp_path / ".cut.jpg").write_bytes(content("JPEG"))
+    touch(tmp_path / ".thumbnails" / "a.jpg")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    found = find_files([tmp_path])
+    assert {name.removesuffix(".bin") for name in names(found.photos)} == {*kinds, "wide.bmp"}
+    others = {file.relative.as_posix(): kind for file, kind in found.others}
+    assert others.pop("photo.nef").startswith("a picture of a kind that cannot be read")
+    assert others == {
+        ".cut.jpg": "a hidden picture",
+        ".thumbnails": "a hidden folder",
+        "clip.MOV": "a video",
+        "link.jpg": "a link to nothing",
+        "notes.txt": "no photo",
+        "pipe": "no file",
+    }
+
+
+def test_what_is_named_itself_and_is_no_photo_is_named_as_such(tmp_path):
+    touch(tmp_path / "a.mp4", tmp_path / "a.jpg")
+    found = find_files([tmp_path / "a.mp4", tmp_path / "a.jpg"])
+    assert names(found.photos) == ["a.jpg"]
+    assert [(file.relative.name, kind) for file, kind in found.others] == [("a.mp4", "a video")]
 
 
 def test_no_photo_is_overwritten_by_its_copy(tmp_path):
     touch(tmp_path / "a.png")
     with pytest.raises(PhotoError, match=r"would overwrite .*a.png.*another output folder"):
-        output_paths(find_photos([tmp_path]), tmp_path, keep_format=False)
+        output_paths(find_photos([tmp_path]), tmp_path, saved_as="same")
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(PhotoError, match="would overwrite"):
-        output_paths(find_photos([tmp_path]), tmp_path / "link", keep_format=False)
+        output_paths(find_photos([tmp_path]), tmp_path / "link", saved_as="same")

@@ -109,6 +109,26 @@ def test_a_mask_is_rounded_to_the_nearest_and_those_of_two_faces_are_added():
     assert add_masks(photo, [mask] * 2, [place] * 2, 12)[0, :3, 0].tolist() == [105, 95, 105]
 
 
+@pytest.mark.parametrize("most", [0, 2.5, 4, 12])
+def test_channels_change_alike_in_light_and_dark_and_where_masks_meet(most):
+    rng = np.random.default_rng(5)
+    photo = rng.choice(np.array([0, 2, 128, 252, 255], np.uint8), (300, 300, 3))
+    photo[:20] = 255
+    regions = [
+        region(photo, matrix) for matrix in (placed(2.5, 5, (150, 150)), FACES["upright"][0])
+    ]
+    assert [place.reduction for place in regions] == [2, 1]
+    grey = rng.uniform(-9, 9, (2, REGION, REGION, 1))
+    masks = (grey + rng.uniform(-most, most, (2, REGION, REGION, 3))).astype(np.float32)
+    change = add_masks(photo, masks, regions, 12, most).astype(int) - photo
+    assert np.abs(change).max() == 12
+    assert np.ptp(change, axis=-1).max() == math.floor(2 * most)
+    # One mask alone, where no channel meets its limit, is the same without the bound.
+    grey = np.full_like(photo, 128)
+    alone = [add_masks(grey, masks[1:], regions[1:], 12, bound) for bound in (most, 255)]
+    np.testing.assert_array_equal(*alone)
+
+
 @pytest.mark.parametrize("scale", [1, 2.5])
 def test_the_crop_of_the_protected_photo_shows_the_mask_of_the_region(scale):
     pixels = cv2.resize(read_photo(PHOTO).pixels, None, fx=2, fy=2)

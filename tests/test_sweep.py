@@ -164,6 +164,7 @@ def run_cells(grid, folder, surrogate, batch_size=4, progress=lambda _: None):
     )
 
 
+@pytest.mark.thorough
 def test_every_cell_is_what_the_method_gives_with_its_settings(tmp_path, surrogate):
     grid = cells()
     found = run_cells(grid, tmp_path, surrogate)

@@ -83,6 +83,7 @@ def some_pairs():
     return pairs + [(a, 1, b, 2) for a, b in itertools.pairwise(PEOPLE)]
 
 
+@pytest.mark.thorough
 def test_verify_measures_what_a_list_of_pairs_shows(lfw, detector, tmp_path, capsys):
     pairs = some_pairs()
     left_out = [("Nobody", 1, PEOPLE[0], 1), ("Damaged", 1, PEOPLE[0], 1)]

@@ -7,6 +7,8 @@ import sys
 from rich import box
 from rich.table import Table
 
+from tipim_jax.backend import backend
+from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.networks import Network, get, names
 from tipim_jax.networks.origin import Download
@@ -55,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         if arguments and arguments[0] in _COMMANDS:
             return pkgutil.resolve_name(_COMMANDS[arguments[0]])(arguments[1:])
         return _convert(arguments)
-    except (ConversionError, InputError, OSError) as error:
+    except (ConversionError, InputError, SettingsError, OSError) as error:
         errors.error(error)
         return 1
     except KeyboardInterrupt:
@@ -76,6 +78,7 @@ def _convert(arguments: list[str]) -> int:
         parser.error("`list` goes alone: python -m weights_convert list")
     check_networks(parser, options)
     check_licences(options)
+    backend()
     for number, name in enumerate(options.names, start=1):
         convert(name, file=options.file, step=f"{number}/{len(options.names)}")
     return 0

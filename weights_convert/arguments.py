@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tipim_jax.backend import backend
 from tipim_jax.networks import get, names
 from weights_convert import licences
 from weights_convert.conversion import load, read_variables
@@ -55,7 +56,9 @@ def variables(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
     Raises:
       ConversionError: they cannot be had.
+      SettingsError: JAX finds no device.
     """
+    backend()
     if options.file is None:
         return load(name)
     found = read_variables(get(name), options.file)

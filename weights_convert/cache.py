@@ -1,5 +1,6 @@
 """The folder in which downloaded files and converted weights are kept."""
 
+import errno
 import hashlib
 import os
 import re
@@ -14,11 +15,13 @@ import platformdirs
 from filelock import FileLock
 
 from tipim_jax.console import Console
+from tipim_jax.disk import replace
 from weights_convert.errors import ConversionError
 
 _PREFIX = "partial-"
 _DAY = 24 * 3600  # seconds; no conversion takes that long
 _OTHER_FOLDER = "set TIPIM_JAX_HOME to a folder that you can write"
+_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)  # Windows has no quota's
 
 
 def home() -> Path:
@@ -45,6 +48,9 @@ def workshop() -> Iterator[Path]:
 
     What is made there is moved to its place by a rename when it is whole, so nobody ever meets a
     part of it.
+
+    Raises:
+      ConversionError: it cannot be made, or there is no room for what is made in it.
     """
     folder = home()
     for abandoned in folder.glob(f"{_PREFIX}*"):  # by processes that were killed
@@ -52,15 +58,25 @@ def workshop() -> Iterator[Path]:
             if abandoned.stat().st_mtime < time.time() - _DAY:
                 shutil.rmtree(abandoned, ignore_errors=True)
     try:
-        temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
+        # What another program holds open on Windows is abandoned, and removed another time.
+        temporary = tempfile.TemporaryDirectory(
+            prefix=_PREFIX, dir=folder, ignore_cleanup_errors=True
+        )
     except OSError as error:
         raise _cannot_write(folder, error) from None
     with temporary as name:
-        yield Path(name)
+        try:
+            yield Path(name)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise _cannot_write(folder, error) from None
+            raise
 
 
 def _cannot_write(folder: Path, error: OSError) -> ConversionError:
-    return ConversionError(f"cannot write to the cache {folder} ({error}); {_OTHER_FOLDER}")
+    return ConversionError(
+        f"cannot write to the cache {folder} ({error.strerror or error}); {_OTHER_FOLDER}"
+    )
 
 
 def sha256(path: Path) -> str:
@@ -77,7 +93,7 @@ def kept(key: str, name: str) -> Path:
 def put(file: Path, place: Path) -> None:
     """Moves a file that is whole, out of a workshop, to its place, over what is there."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(file, place)
+    replace(file, place)
 
 
 def copy(file: Path, place: Path, digest: str) -> None:

@@ -1,12 +1,12 @@
 """`python -m weights_convert export`: converted weights as a file for other programs."""
 
 import argparse
-import os
 from pathlib import Path
 
 from safetensors.numpy import save as serialise
 
 from tipim_jax.console import Console
+from tipim_jax.disk import replace
 from tipim_jax.networks import Network, get
 from weights_convert.arguments import (
     InputError,
@@ -78,6 +78,6 @@ def _write(output: Path, content: bytes) -> None:
     part = output.with_name(f"{output.name}.part")
     try:
         part.write_bytes(content)
-        os.replace(part, output)
+        replace(part, output)
     finally:
         part.unlink(missing_ok=True)

@@ -2,26 +2,33 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from tipim_jax.attack.settings import Attack, parse
+from tipim_jax.backend import backend
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
+from tipim_jax.engine import defaults
 from tipim_jax.runtime import configure
+
+_MANY = 4  # files left out for one reason, beyond which they are counted
+_LINES = 40  # for files that are named one by one
 
 if TYPE_CHECKING:
     from tipim_jax.report import Results
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit status: 0, 1 where something is left unprotected, 130 after Ctrl-C."""
+    """Returns the exit status, which --help explains."""
     errors = Console(stderr=True)
     try:
         return _protect(parse(arguments), arguments, errors)
-    except SettingsError as error:
+    except (SettingsError, OSError) as error:  # of the latter a disk that is full, say
         errors.error(error)
         return 1
     except KeyboardInterrupt:  # while looking for faces or measuring
@@ -35,11 +42,13 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     from tipim_jax.attack.run import run
     from tipim_jax.engine import Stopped
     from tipim_jax.engine.processes import join
-    from tipim_jax.photos import NO_FACE, PhotoError
+    from tipim_jax.photos import PhotoError
 
     try:
         configure()
         process = join(settings.coordinator, settings.num_processes, settings.process_id)
+        if settings.preset == defaults.AUTO:  # JAX has its devices now
+            settings = parse(arguments, auto=defaults.preset(backend()))
         command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
         results = run(settings, command, errors, process)
     except (PhotoError, weights_convert.ConversionError) as error:
@@ -53,7 +62,14 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     console = Console()
     summarise(results, console)
     console.print(str(settings.output / "report.html"))
-    return int(any(missed.reason != NO_FACE for missed in results.not_protected))
+    return status(results)
+
+
+def status(results: "Results") -> int:
+    """0 where all is protected, 1 where something failed, 3 where there was nothing to protect."""
+    if any(missed.failed for missed in results.not_protected):
+        return 1
+    return 3 if results.not_protected else 0
 
 
 def summarise(results: "Results", console: Console) -> None:
@@ -90,10 +106,39 @@ def summarise(results: "Results", console: Console) -> None:
         )
         if any(recogniser.held_out for recogniser in results.recognisers):
             console.print("* held out: the masks were made without it")
+    for what, photos in results.left_out().items():
+        console.one_line(f"left out of the protected photos: {what} ({_names(photos, 3)})")
     if results.not_protected:
         console.print(f"not protected ({len(results.not_protected)}):")
-        for missed in results.not_protected:
-            console.print(f"  {missed.input}: {missed.reason}")
+        for line in _not_protected(results):
+            console.one_line(f"  {line}")
+
+
+def _not_protected(results: "Results") -> Iterator[str]:
+    """A line for each file, or for many of a kind."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for missed in results.not_protected:
+        # What happened to a photo names it; of the others the suffix says more than the name.
+        suffix = Path(missed.input).suffix.lower() if not missed.failed else ""
+        kinds.setdefault((missed.reason, suffix), []).append(missed.input)
+    single = 0
+    for (reason, suffix), inputs in kinds.items():
+        if len(inputs) > _MANY:
+            kind = f" ({suffix})" if suffix else ""
+            yield f"{len(inputs)} files: {reason}{kind}: {_names(inputs, 3)}"
+            continue
+        for name in inputs:
+            single += 1
+            if single <= _LINES:
+                yield f"{name}: {reason}"
+    if single > _LINES:
+        yield f"and {single - _LINES} more, which report.html names"
+
+
+def _names(names: list[str], most: int) -> str:
+    """The first few, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 if __name__ == "__main__":

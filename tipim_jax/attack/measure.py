@@ -220,7 +220,9 @@ def _photos(
             )
             number += 1
         saved_as = str(one.photo.saved.relative_to(output))
-        entries.append(report.Photo(str(one.photo.file.relative), saved_as, tuple(faces)))
+        entries.append(
+            report.Photo(str(one.photo.file.relative), saved_as, tuple(faces), one.left_out)
+        )
     return entries
 
 
@@ -255,7 +257,7 @@ def results(
             "seed": settings.seed,
             "batch_size": settings.batch_size,
             "format": settings.format,
-            "keep_metadata": settings.keep_metadata,
+            "metadata": settings.metadata,
             **work,
         }
         | method,

@@ -18,7 +18,15 @@ from tipim_jax.engine import Journal, Outcome, Process, Protector, clear_partial
 from tipim_jax.engine.protector import FINDERS
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification import Recogniser
-from tipim_jax.photos import YUNET, PhotoFile, find_photos, output_paths, write_whole
+from tipim_jax.photos import (
+    NO_FACE,
+    YUNET,
+    FoundFiles,
+    PhotoFile,
+    find_files,
+    output_paths,
+    write_whole,
+)
 from tipim_jax.progress import Bars
 from tipim_jax.report import NotProtected, Results, TargetResult, picture, report
 from weights_convert import home, obtain
@@ -44,7 +52,8 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
       Stopped: on Ctrl-C; photos that were written stay.
     """
     began = time.perf_counter()
-    files = _input_files(settings)
+    given = _input_files(settings)
+    files = given.photos
     _make_output(settings.output)
     searched = gallery_files(settings.gallery)  # refused now, not after hours of work
     if process.count == 1:
@@ -58,13 +67,13 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
         dtype=settings.dtype,
     )
     for photo, reason in protector.targets.left_out.items():
-        console.print(f"left out of the targets: {photo}: {reason}")
+        console.one_line(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, process, bars)
         if process.index > 0:
             return None
         found = _measure(
-            settings, protector, files, searched, outcome, command, console, bars, began
+            settings, protector, given, searched, outcome, command, console, bars, began
         )
     target_pictures = {
         name: picture(face.pixels)
@@ -72,9 +81,12 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
     }
     measured, summary = found
     page = report(summary, measured.pictures, target_pictures)
-    for name, text in (("results.json", summary.to_json()), ("report.html", page)):
-        with write_whole(settings.output / name) as stream:
-            stream.write(text.encode())
+    try:
+        for name, text in (("results.json", summary.to_json()), ("report.html", page)):
+            with write_whole(settings.output / name) as stream:
+                stream.write(text.encode())
+    except OSError as error:  # what became of the photos is said nevertheless
+        console.error(error)
     return summary
 
 
@@ -86,9 +98,10 @@ def _protect(
     bars: Bars,
 ) -> Outcome:
     """Protects this process's share; in the first one, what the others could not, once more."""
-    outputs = output_paths(files, settings.output, keep_format=settings.format == "keep")
+    outputs = output_paths(files, settings.output, saved_as=settings.format)
     outputs = dict(zip((file.source for file in files), outputs, strict=True))
-    journal = Journal(settings.output, f"{protector.decides} {settings.keep_metadata}")
+    written_how = f"{settings.format} {settings.metadata}"
+    journal = Journal(settings.output, f"{protector.decides} {written_how}")
     own = [file for group in process.part_of([files]) for file in group]
 
     def protected(some, overwrite):
@@ -98,7 +111,8 @@ def _protect(
             outputs,
             journal,
             overwrite=overwrite,
-            keep_metadata=settings.keep_metadata,
+            metadata=settings.metadata,
+            first_frame=settings.first_frame,
             add_bar=bars.add,
         )
 
@@ -109,7 +123,7 @@ def _protect(
     return outcome
 
 
-def _measure(settings, protector, files, searched, outcome, command, console, bars, began):
+def _measure(settings, protector, given, searched, outcome, command, console, bars, began):
     recognisers = {
         name: protector.surrogates.get(name) or Recogniser.load(name)
         for name in settings.recognisers
@@ -125,11 +139,13 @@ def _measure(settings, protector, files, searched, outcome, command, console, ba
             progress=bars.add("gallery", len(named), "photos"),
         )
     for photo, reason in left_out.items():
-        console.print(f"left out of {origin}: {photo}: {reason}")
+        console.one_line(f"left out of {origin}: {photo}: {reason}")
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
     written = [
-        (file, photo) for file in files if (photo := outcome.photos.get(file.source)) is not None
+        (file, photo)
+        for file in given.photos
+        if (photo := outcome.photos.get(file.source)) is not None
     ]
     photos = [
         ProtectedPhoto(
@@ -162,10 +178,11 @@ def _measure(settings, protector, files, searched, outcome, command, console, ba
         seconds["per_image_iteration"] = outcome.seconds / iterations
     work = {"dtype": protector.dtype, "layout": str(protector.layout(settings.batch_size))}
     missed = [
-        NotProtected(str(file.relative), outcome.missed[file.source])
-        for file in files
-        if file.source in outcome.missed
+        NotProtected(str(file.relative), reason, failed=reason != NO_FACE)
+        for file in given.photos
+        if (reason := outcome.missed.get(file.source))
     ]
+    missed += [NotProtected(str(file.relative), kind, failed=False) for file, kind in given.others]
     missed += [
         NotProtected(str(file.relative), reason)
         for file, photo in written
@@ -175,14 +192,15 @@ def _measure(settings, protector, files, searched, outcome, command, console, ba
     return measured, results(settings, command, imitated, measured, missed, seconds, work)
 
 
-def _input_files(settings: Attack) -> Sequence[PhotoFile]:
+def _input_files(settings: Attack) -> FoundFiles:
     if not settings.paths:
-        return [bundled_file(path) for path in bundled.demonstration_photos()]
-    files = find_photos(settings.paths, skip=settings.output)
-    if not files:
+        return FoundFiles([bundled_file(path) for path in bundled.demonstration_photos()], [])
+    files = find_files(settings.paths, skip=settings.output)
+    if not files.photos:
+        others = f" {len(files.others)} other files" if files.others else "nothing"
         raise SettingsError(
-            f"no photos in {', '.join(map(str, settings.paths))}; "
-            "expected .jpg, .jpeg, .png or .webp files"
+            f"no photos in {', '.join(map(str, settings.paths))}; expected JPEG, PNG, HEIC or "
+            f"other pictures, found {others.strip()}"
         )
     return files
 

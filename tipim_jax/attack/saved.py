@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tipim_jax.identification import PhotoFace, greatest_difference, psnr, ssim
-from tipim_jax.photos import Face, FaceDetector, PhotoFile, read_photo
+from tipim_jax.photos import Face, FaceDetector, PhotoError, PhotoFile, read_photo
 from tipim_jax.report import FacePictures, face_pictures, finite_or_none
 
 
@@ -37,6 +37,7 @@ class SavedPhoto:
       found: Of each of its faces, whether one is found there now.
       psnr, ssim: Of each face's crop; PSNR is None where nothing changed.
       difference: Greatest difference of any pixel of the photo.
+      left_out: What the original's file holds beside the picture and the protected one does not.
       pictures: Pictures of each face, for the report; none where they were not wanted.
     """
 
@@ -45,6 +46,7 @@ class SavedPhoto:
     psnr: tuple[float | None, ...]
     ssim: tuple[float, ...]
     difference: int
+    left_out: tuple[str, ...]
     pictures: tuple[FacePictures, ...]
 
 
@@ -59,7 +61,10 @@ def read_back(
     Raises:
       PhotoError: the original or the protected photo cannot be read.
     """
-    before, after = read_photo(photo.file.source).pixels, read_photo(photo.saved).pixels
+    original = read_photo(photo.file.source, first_frame=True)  # what was taken for one was still
+    before, after = original.pixels, read_photo(photo.saved).pixels
+    if before.shape != after.shape:
+        raise PhotoError(f"{photo.file.source} was changed since it was protected; run this again")
     candidates = detector.detect(after)
     again = [_same_face(face, candidates) for face in photo.faces]
     crops = [_crops(face, before, after) for face in photo.faces]
@@ -70,6 +75,7 @@ def read_back(
         psnr=tuple(finite_or_none(psnr(*pair)[0]) for pair in crops),
         ssim=tuple(float(ssim(*pair)[0]) for pair in crops),
         difference=greatest_difference(before, after),
+        left_out=original.left_out,
         pictures=tuple(
             face_pictures(before, after, tuple(int(side) for side in face.box))
             for face in photo.faces

@@ -14,7 +14,7 @@ from tipim_jax.engine import defaults
 from tipim_jax.method.settings import PRESETS, TipIm
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
-PresetName = tyro.extras.literal_type_from_choices(PRESETS)
+PresetName = tyro.extras.literal_type_from_choices((*PRESETS, defaults.AUTO))
 
 
 def _unset(default: str, metavar: str = "DIR"):
@@ -31,7 +31,15 @@ examples:
 
 networks: {", ".join(networks.names())}
 
-A run that was stopped goes on where it was when the same command is given again."""
+A run that was stopped goes on where it was when the same command is given again.
+
+exit status:
+  0    all that was given is protected
+  1    a photo could not be read, protected or written, or nothing could be done at all
+  2    the command line makes no sense
+  3    all photos in which a face was found are protected; others, or files that are no photos,
+       are not: the summary names them, to be looked at before the folder is posted
+  130  stopped by Ctrl-C"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +52,8 @@ class Attack:
     not exist. Photos never leave this machine.
 
     Attributes:
-      paths: Photos (JPEG, PNG, WebP) and folders of them.
+      paths: Photos (JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000), whatever they are
+        called, and folders of them.
       output: Folder that the protected photos, results.json and report.html are written to.
       surrogate: Network that masks are made against; give it once per network. The more there are,
         and the more they differ, the better a mask holds against one that it never saw.
@@ -52,20 +61,27 @@ class Attack:
         surrogate is held out: it tells what to expect of a recogniser that nobody knows.
       targets: Folder with one photo of each person that the photos shall be taken for.
       gallery: Folder of folders, one per person, that the protected photos are searched for in.
-      preset: What the method's settings start from: fast, the default without a GPU or TPU; strong,
-        the default with one; or a published variant.
+      preset: What the method's settings and the surrogates start from: fast, strong, or a published
+        variant; auto is strong on a GPU or TPU, fast elsewhere.
       config: TOML file with settings, see configs/; a flag wins over it.
       batch_size: How many faces are protected together.
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
       seed: Start of all random numbers; the same seed gives the same files.
-      format: png is lossless. keep writes JPEG (quality 95, 4:4:4) and WebP as what they were; JPEG
-        changes the mask a little.
-      keep_metadata: Keep EXIF, place and time included; otherwise it is dropped.
+      format: same writes JPEG (quality 95, or the photo's own where that is higher, 4:4:4) for
+        JPEG and HEIC, and PNG for all else; what JPEG rounds comes on top of epsilon. png writes
+        all as PNG, in which every pixel is as the mask has it.
+      metadata: What goes with the picture and its colour profile. dates: when it was taken, and the
+        file's times. all: the EXIF data, the place included, too; not the camera's notes, nor the
+        thumbnail, which would show the face unprotected; the picture is upright, so nothing is said
+        of how it was turned. none: nothing.
+      first_frame: Protect the first picture of an animation, as a still one; otherwise animations
+        are not protected.
       overwrite: Protect photos anew that are done already.
       coordinator: Address of the first of several processes that share the photos.
       num_processes: How many there are.
       process_id: Which one this is, from 0.
-      method: Each row of the method's definition is a setting; defaults are the preset's.
+      method: Each row of the method's definition is a setting; defaults are the preset's, of auto
+        those of fast are shown.
     """
 
     paths: Annotated[
@@ -74,7 +90,11 @@ class Attack:
     output: Path = Path("protected")
     surrogate: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(", ".join(defaults.SURROGATES), "NETWORK"),
+        _unset(
+            f"{', '.join(defaults.SURROGATES)}; of published variants "
+            f"{', '.join(defaults.surrogates('paper'))}",
+            "NETWORK",
+        ),
     ] = ()
     recogniser: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
@@ -84,22 +104,23 @@ class Attack:
     gallery: Annotated[
         Path | None, _unset("the bundled people and the given photos themselves")
     ] = None
-    preset: PresetName = defaults.PRESET
+    preset: PresetName = defaults.AUTO
     config: Annotated[Path | None, _unset("none", "FILE")] = None
     batch_size: int = defaults.BATCH_SIZE
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
-    format: Literal["png", "keep"] = "png"
-    keep_metadata: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    format: Literal["same", "png"] = "same"
+    metadata: Literal["none", "dates", "all"] = "dates"
+    first_frame: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None
     process_id: Annotated[int | None, _unset("0", "N")] = None
-    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=PRESETS[defaults.PRESET])
+    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=TipIm.fast)
 
     @property
     def surrogates(self) -> tuple[str, ...]:
-        return self.surrogate or defaults.SURROGATES
+        return self.surrogate or defaults.surrogates(self.preset)
 
     @property
     def recognisers(self) -> tuple[str, ...]:
@@ -108,23 +129,27 @@ class Attack:
         return tuple(sorted(judges, key=lambda name: name not in self.surrogates))
 
 
-def parse(arguments: list[str]) -> Attack:
+def parse(arguments: list[str], *, auto: str = defaults.AUTO) -> Attack:
     """Reads the command line; exits with status 2 and a message where it makes no sense.
+
+    Args:
+      auto: the preset that the devices decide, once they are known: of "auto" the method's settings
+        are for show.
 
     Raises:
       SettingsError: a configuration file that cannot be read, or a value out of its range.
     """
     # The preset and the file give the defaults that --help shows and that the flags replace.
-    first = {"preset": defaults.PRESET, "config": None}
+    first = {"preset": None, "config": None}
     for name in first:
         for position, argument in enumerate(arguments):
             if argument == f"--{name}" and position + 1 < len(arguments):
                 first[name] = arguments[position + 1]
             elif argument.startswith(f"--{name}="):
                 first[name] = argument.split("=", 1)[1]
-    settings = read_config(Path(first["config"])) if first["config"] else Attack()
-    if any(a.split("=")[0] == "--preset" for a in arguments) and first["preset"] in PRESETS:
-        settings = dataclasses.replace(settings, method=PRESETS[first["preset"]]())
+    settings = read_config(Path(first["config"]), auto) if first["config"] else _start(auto, auto)
+    if first["preset"] is not None:
+        settings = dataclasses.replace(settings, method=_start(first["preset"], auto).method)
     from_file = settings
     settings = dataclasses.replace(settings, surrogate=(), recogniser=())
     settings = tyro.cli(
@@ -136,6 +161,7 @@ def parse(arguments: list[str]) -> Attack:
     )
     settings = dataclasses.replace(
         settings,
+        preset=auto if settings.preset == defaults.AUTO else settings.preset,
         surrogate=settings.surrogate or from_file.surrogate,
         recogniser=settings.recogniser or from_file.recogniser,
     )
@@ -163,7 +189,13 @@ def check(settings: Attack) -> None:
         )
 
 
-def read_config(path: Path) -> Attack:
+def _start(preset: str, auto: str) -> Attack:
+    """What a preset says; one that is unknown is named when the flags are read."""
+    preset = auto if preset == defaults.AUTO else preset
+    return Attack(preset=preset, method=PRESETS.get(preset, TipIm.fast)())
+
+
+def read_config(path: Path, auto: str = defaults.AUTO) -> Attack:
     """Reads a TOML file: the command's settings by name, the method's in the table [method].
 
     Raises:
@@ -173,11 +205,13 @@ def read_config(path: Path) -> Attack:
         table = read_toml(path)
     except SettingsError as error:
         raise SettingsError(f"--config {error}") from None
-    preset = table.get("preset", defaults.PRESET)
-    if preset not in PRESETS:
-        raise SettingsError(f"{path}: preset is {preset!r}; expected one of {', '.join(PRESETS)}")
-    method = fill(PRESETS[preset](), table.pop("method", {}), f"{path}: [method] ")
-    settings = fill(Attack(), table, f"{path}: ")
+    preset = table.get("preset", defaults.AUTO)
+    if preset not in (*PRESETS, defaults.AUTO):
+        known = ", ".join((*PRESETS, defaults.AUTO))
+        raise SettingsError(f"{path}: preset is {preset!r}; expected one of {known}")
+    start = _start(preset, auto)
+    method = fill(start.method, table.pop("method", {}), f"{path}: [method] ")
+    settings = fill(start, table, f"{path}: ")
     paths = tuple(map(Path, settings.paths))
     settings = dataclasses.replace(settings, paths=paths, method=method)
     try:

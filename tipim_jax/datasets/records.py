@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tipim_jax.datasets.lfw import Lfw, LfwError, LfwPhoto, open_lfw
+from tipim_jax.disk import replace
 from tipim_jax.networks.origin import Download
 from tipim_jax.progress import progress
 from weights_convert import ConversionError, cache, obtain
@@ -162,8 +163,8 @@ def _build(source: Path, place: Path) -> None:
         try:
             made = _written(lfw, folder)
             if place.exists():  # damaged
-                place.rename(folder / "damaged")
-            made.rename(place)
+                replace(place, folder / "damaged")
+            replace(made, place)
         except (OSError, RuntimeError) as error:  # array_record's own errors are of the latter kind
             raise LfwError(
                 f"cannot write to the cache {cache.home()} ({error}); set TIPIM_JAX_HOME to a "

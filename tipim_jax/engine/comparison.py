@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tipim_jax.backend import backend
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.networks import Network
@@ -40,6 +41,7 @@ def compare(first: Picture, second: Picture, recogniser: str = "sface") -> Compa
       ConversionError: its weights cannot be had.
     """
     configure()
+    backend()
     loaded = _loaded(recogniser)
     threshold = loaded.network.threshold
     if threshold is None:

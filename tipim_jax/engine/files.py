@@ -5,6 +5,7 @@ the last. No more than a few batches of photos are in memory; of the others it i
 are and what became of their faces.
 """
 
+import contextlib
 import re
 import time
 from collections import deque
@@ -19,10 +20,10 @@ from tipim_jax.engine.journal import Journal, State
 from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.photos import (
+    Metadata,
     PhotoError,
     PhotoFile,
     add_masks,
-    decode_photo,
     encode_photo,
     write_whole,
 )
@@ -63,7 +64,8 @@ def protect_files(
     journal: Journal,
     *,
     overwrite: bool = False,
-    keep_metadata: bool = False,
+    metadata: Metadata = "dates",
+    first_frame: bool = False,
     add_bar: Callable[[str, int, str], Callable[[float], None]],
 ) -> Outcome:
     """Protects the photos that are not done yet.
@@ -74,7 +76,8 @@ def protect_files(
       outputs: where each source's protected copy goes.
       journal: the record of what is done.
       overwrite: protect all of them, whatever is there.
-      keep_metadata: write the EXIF data too.
+      metadata: what of it is written; "dates", as "all", stands for the file's times, too.
+      first_frame: of animations protect the first picture; otherwise they are missed.
       add_bar: makes a progress bar of a description, a total and a unit; what it gives is called
         with the amount just done.
 
@@ -97,12 +100,12 @@ def protect_files(
         return outcome
     with threads(FINDERS) as finders, threads(_WRITERS) as writer:
         looked = add_bar("finding faces", len(to_do), "photos")
-        search = _Search(protector, looked)
+        search = _Search(protector, first_frame, looked)
         found = ahead(search, to_do, finders, READ_AHEAD * protector.batch_size)
         writing = _Writing(
             writer,
             lambda masked: _write(
-                masked, outputs[masked.photo.source], journal, protector, keep_metadata
+                masked, outputs[masked.photo.source], journal, protector, metadata
             ),
             outcome,
         )
@@ -135,7 +138,8 @@ def clear_partial(output: Path) -> None:
     """
     for path in output.rglob(".*.part"):
         if _PARTIAL.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, State]:
@@ -147,11 +151,11 @@ def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, Sta
 class _Search:
     """Finds a photo's faces; called by threads."""
 
-    def __init__(self, protector: Protector, progress: Callable[[float], None]):
-        self._protector, self._progress = protector, progress
+    def __init__(self, protector: Protector, first_frame: bool, progress: Callable[[float], None]):
+        self._protector, self._first_frame, self._progress = protector, first_frame, progress
 
     def __call__(self, file: PhotoFile) -> FoundPhoto:
-        found = self._protector.find_or_fault(file.source)
+        found = self._protector.find_or_fault(file.source, first_frame=self._first_frame)
         self._progress(1)
         return found
 
@@ -203,24 +207,33 @@ class _Writing:
         source, future = self._under_way.popleft()
         try:
             self._outcome.photos[source] = future.result()
-        except (PhotoError, OSError) as error:
+        except PhotoError as error:
             self._outcome.missed[source] = str(error)
+        except OSError as error:
+            self._outcome.missed[source] = f"cannot write {error.filename}: {error.strerror}"
 
 
 def _write(
-    masked: MaskedPhoto, target: Path, journal: Journal, protector: Protector, keep_metadata: bool
+    masked: MaskedPhoto, target: Path, journal: Journal, protector: Protector, metadata: Metadata
 ) -> WrittenPhoto:
     """Writes a protected photo: first what it will be into the journal, then the photo."""
     reasons = {one.reason for one in masked.outcomes if not one.protected}
     if not any(one.protected for one in masked.outcomes):
         raise PhotoError("; ".join(sorted(reasons)))
-    content, name = masked.photo.content()
-    original = decode_photo(content, name)
-    epsilon = protector.method.epsilon
-    pixels = add_masks(original.pixels, masked.masks, masked.photo.regions, epsilon)
-    encoded = encode_photo(replace(original, pixels=pixels), target, keep_metadata=keep_metadata)
+    original = masked.photo.decoded()
+    times = masked.photo.source.stat()
+    method = protector.method
+    pixels = add_masks(
+        original.pixels,
+        masked.masks,
+        masked.photo.regions,
+        method.epsilon,
+        method.colour_epsilon,
+    )
+    encoded = encode_photo(replace(original, pixels=pixels), target, metadata=metadata)
     journal.announce(target, masked.photo.digest, encoded, masked.outcomes)
-    with write_whole(target) as stream:
+    kept = None if metadata == "none" else (times.st_atime_ns, times.st_mtime_ns)
+    with write_whole(target, times=kept) as stream:
         stream.write(encoded)
     return WrittenPhoto(masked.photo.source, target, masked.outcomes)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tipim_jax.photos import NO_FACE, UNSURE, Face, PhotoError, Region, decode_photo
+from tipim_jax.photos import NO_FACE, UNSURE, Face, Photo, PhotoError, Region, decode_photo
 
 NOT_FINITE = "its mask was not finite; nothing was added"
 
@@ -69,10 +69,14 @@ class FoundPhoto:
         Raises:
           PhotoError: the file is not there any more, or is another one.
         """
-        return self.pixels if self.pixels is not None else decode_photo(*self.content()).pixels
+        return self.pixels if self.pixels is not None else self.decoded().pixels
 
-    def content(self) -> tuple[bytes, str]:
-        """The file's content again, and what errors call it; errors as `read`."""
+    def decoded(self) -> Photo:
+        """The file's photo again; errors as `read`."""
+        return decode_photo(*self._content(), first_frame=True)  # it was taken as it is
+
+    def _content(self) -> tuple[bytes, str]:
+        """The file's content again, and what errors call it."""
         path = Path(self.source)
         try:
             content = path.read_bytes()

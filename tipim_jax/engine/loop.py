@@ -5,6 +5,7 @@ that a process that is killed loses no more than half a minute of it.
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -167,14 +168,31 @@ def masks(
             yield Mask(found.protected[row] - images[row], int(found.target[row]))
 
 
+def size_of_batch(faces: int, most: int, *, devices: int, group: int, padding_is_free: bool) -> int:
+    """Number of faces in a batch: one of few, since each is a program of its own.
+
+    Args:
+      faces: how many there are, more or less.
+      most: how many are wanted together.
+      devices: their number: all of them get as many, but where groups do not divide among them.
+      group: of faces that the MMD takes together; a batch of more than one has whole ones.
+      padding_is_free: as on a CPU, where one size serves all numbers but 1.
+    """
+    if faces <= 1 or most < devices:
+        return min(most, max(1, faces))
+    wanted = most if padding_is_free else min(faces, most)
+    size = math.ceil(wanted / devices) * devices
+    return size if size <= group or size % group == 0 else math.ceil(wanted / group) * group
+
+
 def _dealt(faces: int, size: int, devices: int) -> Int[np.ndarray, " faces"]:
     """Rows of a batch for so many faces, dealt out to the devices in turn.
 
     A device has neighbouring rows; on a CPU padding costs nothing, so that all have as much to do.
     """
-    share = -(-size // devices)
-    number = np.arange(faces)
-    return number % devices * share + number // devices
+    share = math.ceil(size / devices)
+    rows = np.arange(devices * share).reshape(devices, share).T.ravel()
+    return rows[rows < size][:faces]  # the last device may have less than its share
 
 
 def _digest(batch: Batch) -> str:

@@ -26,8 +26,11 @@ class Pixels(NamedTuple):
     digest: str
 
 
-def pixels_of(picture: Picture) -> Pixels:
+def pixels_of(picture: Picture, *, first_frame: bool = False) -> Pixels:
     """A picture, read where it is a file, upright as its EXIF data says.
+
+    Args:
+      first_frame: of a file that is an animation its first picture.
 
     Raises:
       PhotoError: a file that is missing, damaged or no photo.
@@ -40,7 +43,8 @@ def pixels_of(picture: Picture) -> Pixels:
             content = path.read_bytes()
         except OSError as error:
             raise PhotoError(f"cannot read {path}: {error.strerror}") from None
-        return Pixels(decode_photo(content, str(path)).pixels, hashlib.sha256(content).hexdigest())
+        photo = decode_photo(content, str(path), first_frame=first_frame)
+        return Pixels(photo.pixels, hashlib.sha256(content).hexdigest())
     if isinstance(picture, Image.Image):
         return Pixels(np.array(ImageOps.exif_transpose(picture).convert("RGB")), "")
     if isinstance(picture, np.ndarray):

@@ -7,6 +7,7 @@ from typing import TypeVar
 import jax
 from jax.experimental import multihost_utils
 
+from tipim_jax.backend import backend
 from tipim_jax.configuration import SettingsError
 
 T = TypeVar("T")
@@ -56,7 +57,8 @@ def join(coordinator: str | None, count: int | None, index: int | None) -> Proce
       index: which one this is, from 0.
 
     Raises:
-      SettingsError: some of the three are missing, or the processes do not come together.
+      SettingsError: some of the three are missing, the processes do not come together, or JAX
+        finds no device.
     """
     several = (coordinator, count, index)
     if any(value is not None for value in several):
@@ -70,4 +72,5 @@ def join(coordinator: str | None, count: int | None, index: int | None) -> Proce
                 f"--coordinator {coordinator}: {reason}; the same address goes with all "
                 f"{count} processes, which are numbered from 0"
             ) from None
+    backend()
     return Process.own()

@@ -11,7 +11,6 @@ does.
 import copy
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,9 +22,10 @@ import jax
 import numpy as np
 from jaxtyping import UInt8
 
+from tipim_jax.backend import backend
 from tipim_jax.engine import defaults
 from tipim_jax.engine.found import NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
-from tipim_jax.engine.loop import masks
+from tipim_jax.engine.loop import masks, size_of_batch
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.engine.stream import PhotoStream, Waiting
 from tipim_jax.engine.targets import Targets, load_targets
@@ -93,7 +93,7 @@ class Protector:
         """Loads everything; what is not there yet is downloaded and converted, as the command does.
 
         Args:
-          method: None: the command's default.
+          method: None: the command's default, `fast` on a CPU, `strong` on a GPU or TPU.
           surrogates: Names in the registry, or networks that are loaded already.
           targets: Folder with one photo of each person who is to be imitated, or such people that
             are loaded already; None: ten of the bundled people.
@@ -103,11 +103,12 @@ class Protector:
 
         Raises:
           ValueError: a setting is out of its range, or a network is unknown.
-          SettingsError, PhotoError: the targets cannot be used.
+          SettingsError, PhotoError: the targets cannot be used, or JAX finds no device.
           ConversionError: weights cannot be had.
         """
         configure()
-        self.method = PRESETS[defaults.PRESET]() if method is None else method
+        kind = backend()
+        self.method = PRESETS[defaults.preset(kind)]() if method is None else method
         self.method.check()
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
@@ -117,7 +118,7 @@ class Protector:
         if not isinstance(targets, Targets):
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
-        self._on_cpu = jax.default_backend() == "cpu"
+        self._on_cpu = kind == "cpu"
         self.dtype = ("float32" if self._on_cpu else "bfloat16") if dtype == "auto" else dtype
         loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
         self.surrogates = {one.network.name: one for one in loaded}
@@ -161,7 +162,7 @@ class Protector:
         """
         found = self.find(picture)
         (masked,) = self.masked([found])
-        return _protected(masked, self.method.epsilon)
+        return _protected(masked, self.method)
 
     def protect_many(self, pictures: Iterable[Picture]) -> Iterator[Protected]:
         """Protects a stream of pictures, in order; faces are found while the device works.
@@ -175,11 +176,15 @@ class Protector:
         with threads(FINDERS) as pool:
             found = ahead(self.find_or_fault, pictures, pool, READ_AHEAD * self.batch_size)
             for masked in self.masked(found):
-                yield _protected(masked, self.method.epsilon)
+                yield _protected(masked, self.method)
 
-    def find(self, picture: Picture) -> FoundPhoto:
-        """Finds the faces of one picture; errors as `protect`."""
-        pixels, digest = pixels_of(picture)
+    def find(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
+        """Finds the faces of one picture; errors as `protect`.
+
+        Args:
+          first_frame: Of a file that is an animation take the first picture.
+        """
+        pixels, digest = pixels_of(picture, first_frame=first_frame)
         faces, unsure = map(tuple, self.detector.find(pixels))
         return FoundPhoto(
             source=picture,
@@ -190,10 +195,10 @@ class Protector:
             unsure=unsure,
         )
 
-    def find_or_fault(self, picture: Picture) -> FoundPhoto:
+    def find_or_fault(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
         """As `find`; a file that cannot be read is a photo without faces that says why."""
         try:
-            return self.find(picture)
+            return self.find(picture, first_frame=first_frame)
         except PhotoError as error:
             return FoundPhoto(picture, None, "", (), (), fault=str(error))
 
@@ -246,19 +251,13 @@ class Protector:
         return first, self._size(faces)
 
     def _size(self, faces: int) -> int:
-        """Number of faces in a batch: one of few, since each is a program of its own.
-
-        On a CPU padding costs nothing, and one size serves all numbers but 1.
-        """
-        devices = jax.local_device_count()
-        if faces <= 1 or self.batch_size < devices:
-            return min(self.batch_size, max(1, faces))
-        size = devices
-        while size < (self.batch_size if self._on_cpu else min(faces, self.batch_size)):
-            size += devices
-        group = self.method.mmd_group_size
-        together = math.lcm(group, devices) if size > group else 1
-        return -(-size // together) * together
+        return size_of_batch(
+            faces,
+            self.batch_size,
+            devices=jax.local_device_count(),
+            group=self.method.mmd_group_size,
+            padding_is_free=self._on_cpu,
+        )
 
     def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
         outcomes, values = [], []
@@ -279,7 +278,7 @@ def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
     )
 
 
-def _protected(masked: MaskedPhoto, epsilon: float) -> Protected:
+def _protected(masked: MaskedPhoto, method: TipIm) -> Protected:
     photo = masked.photo
     if photo.fault:
         return Protected(photo.source, None, fault=photo.fault)
@@ -287,7 +286,7 @@ def _protected(masked: MaskedPhoto, epsilon: float) -> Protected:
         pixels = photo.read()
     except PhotoError as error:
         return Protected(photo.source, None, fault=str(error))
-    changed = add_masks(pixels, masked.masks, photo.regions, epsilon)
+    changed = add_masks(pixels, masked.masks, photo.regions, method.epsilon, method.colour_epsilon)
     return Protected(photo.source, changed, masked.outcomes)
 
 

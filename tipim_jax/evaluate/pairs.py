@@ -198,7 +198,7 @@ def photos(folder: Path, flag: str) -> Sequence[PhotoFile]:
     except PhotoError as error:
         raise SettingsError(f"{flag}: {error}") from None
     if not files:
-        raise SettingsError(f"{flag} {folder} holds no photos (.jpg, .jpeg, .png, .webp)")
+        raise SettingsError(f"{flag} {folder} holds no photos")
     return files
 
 

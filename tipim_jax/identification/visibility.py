@@ -82,8 +82,8 @@ def published_mmd(
 
 def greatest_difference(original: UInt8[Array, "*shape"], protected: UInt8[Array, "*shape"]) -> int:
     """The greatest absolute difference of any two pixel values, in [0, 255]; 0 for no pixels."""
-    difference = np.asarray(original, np.int16) - np.asarray(protected, np.int16)
-    return int(np.abs(difference).max(initial=0))
+    difference = np.maximum(original, protected) - np.minimum(original, protected)
+    return int(difference.max(initial=0))
 
 
 def changes(

@@ -219,7 +219,7 @@ def _start(surrogates, images, targets, keys, alignments, valid, numbers, steps,
 
 def _start_share(steps, layout, same, batches):
     surrogates, targets = same
-    known = tuple(in_pieces(s, layout.targets, targets[s.window]) for s in surrogates)
+    known = tuple(in_pieces(s, layout.images, targets[s.window]) for s in surrogates)
     valid = batches[3]
     return layout.each_image(partial(_start_one, steps, surrogates, known), valid, *batches)
 
@@ -237,6 +237,7 @@ def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers)
     problem = Problem(
         original=image,
         weight=weight,
+        grey=jnp.all(image == image[..., :1]),
         windows=windows,
         original_embeddings=tuple(f[0] for f in embed(surrogates, windows, image[None])),
         targets=rows,

@@ -89,7 +89,10 @@ def identity_gradients(
         surrogates, seen.pull_backs, problem.original_embeddings, targets, strict=True
     ):
         towards = steps.cotangents(original, wanted, problem.numbers.self_weight)
-        (found,) = in_pieces(jax.vmap(pull_back), at_once, towards)
+        if len(towards) == 1:  # spares XLA and JAX a batch
+            (found,) = jax.tree.map(lambda gradient: gradient[None], pull_back(towards[0]))
+        else:
+            (found,) = in_pieces(jax.vmap(pull_back), at_once, towards)
         of_window[surrogate.window] += jax.vmap(steps.balance)(found) / len(surrogates)
     size = problem.original.shape[:2]
     return sum(transposed(seen.views[n].see, found, size) for n, found in of_window.items())

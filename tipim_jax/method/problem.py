@@ -40,6 +40,7 @@ class Problem:
     Attributes:
       original: x^r.
       weight: share of the budget ε that each pixel may change by, in [0, 1].
+      grey: whether x^r is; x^p is then, too.
       windows: for each window, the affine map from the points that its surrogates see to those of
         x^r; see `views.sample`. None: x^r is what every surrogate sees.
       original_embeddings: f(x^r), one array a surrogate.
@@ -52,6 +53,7 @@ class Problem:
 
     original: Image
     weight: Float[Array, "height width 1"]
+    grey: Bool[Array, ""]
     windows: tuple[Float[Array, "2 3"], ...] | None
     original_embeddings: tuple[Float[Array, " dim"], ...]
     targets: Int[Array, " targets"]

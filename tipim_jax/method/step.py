@@ -23,7 +23,7 @@ def step(
     update: Callable[[Weight, Float[Array, ""]], optax.GradientTransformation],
     project: Callable[[Image, Image, Float[Array, "height width 1"]], Image],
 ) -> tuple[Image, optax.OptState]:
-    """x^p ← Π(x^p − α · Normalize(g)), with momentum on g (eq. 5).
+    """x^p ← Π(x^p − α · Normalize(g)), with momentum on g (eq. 5); of a grey image a grey one.
 
     Args:
       update: as `tip_im_update`, of the weight and α.
@@ -33,6 +33,9 @@ def step(
       The new x^p, and the new momentum.
     """
     weight, numbers = problem.weight, problem.numbers
+    # A third of the derivative by the level that all channels of a grey image have. What follows
+    # treats channels alike.
+    gradient = jnp.where(problem.grey, gradient.mean(axis=-1, keepdims=True), gradient)
     change, momentum = update(weight, numbers.step_size).update(weight * gradient, state.momentum)
     return project(state.protected + change, problem.original, numbers.epsilon * weight), momentum
 
@@ -87,26 +90,30 @@ def projected_on_box(
     moved: Image, original: Image, budget: Float[Array, "height width 1"]
 ) -> Image:
     """The nearest image to `moved` in [0, 255] that differs from x^r by at most the budget."""
-    lowest, highest = jnp.maximum(original - budget, 0), jnp.minimum(original + budget, 255)
-    return optax.projections.projection_box(moved, lowest, highest)
+    return optax.projections.projection_box(moved, *_box(original, budget))
 
 
 def projected_on_colours(
     moved: Image, original: Image, budget: Float[Array, "height width 1"], *, most: float
 ) -> Image:
-    """As `projected_on_box`, after a pixel's channels were made to change almost alike.
+    """As `projected_on_box`, with a pixel's channels changed almost alike.
 
     Args:
-      most: see `colour_clipped`.
+      most: the channels of a pixel change by what lies within so much of one value: the middle of
+        their changes in `moved`, (least + greatest) / 2. Where one of them meets its limit, at 0 or
+        255 say, the value is the nearest to that middle from which it is not too far away.
     """
-    change = colour_clipped(moved - original, most)
+    lowest, highest = (limit - original for limit in _box(original, budget))
+    change = moved - original
+    middle = (change.min(axis=-1, keepdims=True) + change.max(axis=-1, keepdims=True)) / 2
+    middle = jnp.clip(
+        middle,
+        lowest.max(axis=-1, keepdims=True) - most,
+        highest.min(axis=-1, keepdims=True) + most,
+    )
+    change = jnp.clip(change, middle - most, middle + most)
     return projected_on_box(original + change, original, budget)
 
 
-def colour_clipped(
-    change: Float[Array, "height width 3"], most: float
-) -> Float[Array, "height width 3"]:
-    """Brings the channels of a pixel within `most` of their middle, (least + greatest) / 2."""
-    least, greatest = (limit(change, axis=-1, keepdims=True) for limit in (jnp.min, jnp.max))
-    middle = (least + greatest) / 2
-    return jnp.clip(change, middle - most, middle + most)
+def _box(original, budget):
+    return jnp.maximum(original - budget, 0), jnp.minimum(original + budget, 255)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.layers import Conv, Depthwise, Linear
+from tipim_jax.networks.layers import Conv, Depthwise, Linear, parameter
 
 CHANNELS = (48, 96, 160, 304)  # of the stages
 DEPTHS = (3, 3, 9, 3)  # blocks in each
@@ -87,7 +87,7 @@ class _AttentionBlock(nn.Module):
             parts[index] = conv(part + before)
         x = jnp.concatenate([*parts, last], axis=-1)
         if self.position:
-            position = self.param("position", nn.initializers.zeros_init(), x.shape[1:])
+            position = parameter(self, "position", nn.initializers.zeros_init(), x.shape[1:])
             x = x + position.astype(x.dtype)
         attended = _ChannelAttention(name="attention")(_LayerNorm(name="attention_norm")(x))
         x = x + _Gain(name="attention_gain")(attended)
@@ -102,7 +102,7 @@ class _ChannelAttention(nn.Module):
         batch, height, width, channels = x.shape
         shape = (batch, height * width, 3, HEADS, channels // HEADS)
         q, k, v = jnp.moveaxis(_LowRank(3 * channels, name="qkv")(x).reshape(shape), 2, 0)
-        temperature = self.param("temperature", nn.initializers.ones_init(), (HEADS,))
+        temperature = parameter(self, "temperature", nn.initializers.ones_init(), (HEADS,))
         exact = _exact(x.dtype)
         products = jnp.einsum("bnhq,bnhk->bhqk", q, k, preferred_element_type=exact)
         cosines = products / (_norms(q, exact)[..., None] * _norms(k, exact)[..., None, :])
@@ -148,7 +148,7 @@ class _LowRank(nn.Module):
 class _Gain(nn.Module):
     @nn.compact
     def __call__(self, x):
-        gain = self.param("gain", nn.initializers.ones_init(), x.shape[-1:])
+        gain = parameter(self, "gain", nn.initializers.ones_init(), x.shape[-1:])
         return x * gain.astype(x.dtype)
 
 
@@ -158,8 +158,8 @@ class _LayerNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
         exact = _exact(x.dtype)
-        scale = self.param("scale", nn.initializers.ones_init(), x.shape[-1:]).astype(exact)
-        bias = self.param("bias", nn.initializers.zeros_init(), x.shape[-1:]).astype(exact)
+        scale = parameter(self, "scale", nn.initializers.ones_init(), x.shape[-1:]).astype(exact)
+        bias = parameter(self, "bias", nn.initializers.zeros_init(), x.shape[-1:]).astype(exact)
         return (_standardised(x.astype(exact)) * scale + bias).astype(x.dtype)
 
 

@@ -18,6 +18,27 @@ _ONES = nn.initializers.ones_init()
 _KERNEL = nn.initializers.lecun_normal()
 
 
+def parameter(
+    module: nn.Module, name: str, initialise: nn.initializers.Initializer, shape: tuple[int, ...]
+) -> Array:
+    """`module.param`, which with weights at hand traces how they would be made, for their shape.
+
+    That is half of the time that it takes to trace a network.
+
+    Raises:
+      ValueError: the module's variables have no such parameter, or of another shape.
+    """
+    if module.is_initializing():
+        return module.param(name, initialise, shape)
+    value = module.get_variable("params", name)
+    if value is None or value.shape != shape:
+        there = "none" if value is None else f"one of {value.shape}"
+        raise ValueError(
+            f"{'/'.join((*module.path, name))} has the shape {shape}, there is {there}"
+        )
+    return value
+
+
 class Conv(nn.Module):
     """Dense convolution; kernel (rows, columns, in, out).
 
@@ -39,7 +60,7 @@ class Conv(nn.Module):
     def __call__(self, x: Float[Array, "batch h w c"]) -> Float[Array, "batch rows columns f"]:
         rows, columns = _pair(self.size)
         shape = (rows, columns, x.shape[-1], self.features)
-        kernel = self.param("kernel", _KERNEL, shape).astype(x.dtype)
+        kernel = parameter(self, "kernel", _KERNEL, shape).astype(x.dtype)
         above, left = _pair(self.padding)
         if x.shape[1:3] == (1, 1) and (rows, columns) == (2 * above + 1, 2 * left + 1):
             x = x @ kernel[above, left]  # the other taps see zeros alone
@@ -61,13 +82,13 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch f"]:
-        kernel = self.param("kernel", _KERNEL, (x.shape[-1], self.features))
+        kernel = parameter(self, "kernel", _KERNEL, (x.shape[-1], self.features))
         x = x @ kernel.astype(x.dtype)
         return _plus_bias(self, x) if self.bias else x
 
 
 def _plus_bias(module, x):
-    return x + module.param("bias", _ZEROS, x.shape[-1:]).astype(x.dtype)
+    return x + parameter(module, "bias", _ZEROS, x.shape[-1:]).astype(x.dtype)
 
 
 def _pair(value):
@@ -88,7 +109,7 @@ class Depthwise(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch h w c"]) -> Float[Array, "batch rows columns c"]:
-        kernel = self.param("kernel", _KERNEL, (self.size, self.size, x.shape[-1]))
+        kernel = parameter(self, "kernel", _KERNEL, (self.size, self.size, x.shape[-1]))
         kernel = kernel.astype(x.dtype)
         if x.shape[1:3] == (self.size, self.size) and self.padding == 0:
             x = jnp.einsum("bijc,ijc->bc", x, kernel)[:, None, None, :]
@@ -112,8 +133,8 @@ class BatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
         shape = x.shape[-1:]
-        scale = self.param("scale", _ONES, shape)
-        bias = self.param("bias", _ZEROS, shape)
+        scale = parameter(self, "scale", _ONES, shape)
+        bias = parameter(self, "bias", _ZEROS, shape)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape).value
         var = self.variable("batch_stats", "var", jnp.ones, shape).value
         gain = scale * jax.lax.rsqrt(var + self.epsilon)
@@ -129,8 +150,8 @@ class Affine(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
-        scale = self.param("scale", _ONES, x.shape[-1:])
-        bias = self.param("bias", _ZEROS, x.shape[-1:])
+        scale = parameter(self, "scale", _ONES, x.shape[-1:])
+        bias = parameter(self, "bias", _ZEROS, x.shape[-1:])
         return x * scale.astype(x.dtype) + bias.astype(x.dtype)
 
 
@@ -139,5 +160,5 @@ class PRelu(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
-        slope = self.param("slope", _ZEROS, x.shape[-1:])
+        slope = parameter(self, "slope", _ZEROS, x.shape[-1:])
         return jnp.where(x > 0, x, x * slope.astype(x.dtype))

@@ -17,7 +17,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.layers import BatchNorm, Conv, Depthwise, Linear, PRelu
+from tipim_jax.networks.layers import BatchNorm, Conv, Depthwise, Linear, PRelu, parameter
 from tipim_jax.networks.ops.depthwise import grouped_conv
 
 _EPSILON = 1e-5  # PyTorch's default
@@ -87,7 +87,7 @@ class _Grouped(nn.Module):
     @nn.compact
     def __call__(self, x):
         shape = (self.size, self.size, self.members, x.shape[-1])
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel = parameter(self, "kernel", nn.initializers.lecun_normal(), shape)
         return grouped_conv(x, kernel.astype(x.dtype), 1, self.padding)
 
 

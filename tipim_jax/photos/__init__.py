@@ -3,12 +3,19 @@
 from tipim_jax.photos.alignment import SIZE, TEMPLATE, crop, similarity
 from tipim_jax.photos.detection import NO_FACE, UNSURE, FaceDetector
 from tipim_jax.photos.face import Face, central_face
-from tipim_jax.photos.files import PhotoFile, find_photos, output_paths
+from tipim_jax.photos.files import (
+    FoundFiles,
+    PhotoFile,
+    find_files,
+    find_photos,
+    output_paths,
+)
+from tipim_jax.photos.formats import SUFFIXES
 from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
-from tipim_jax.photos.reading import SUFFIXES, Photo, PhotoError, decode_photo, read_photo
+from tipim_jax.photos.reading import Photo, PhotoError, decode_photo, read_photo
 from tipim_jax.photos.region import REGION, Region, add_masks, region
 from tipim_jax.photos.windows import look, window_matrix
-from tipim_jax.photos.writing import encode_photo, write_photo, write_whole
+from tipim_jax.photos.writing import Metadata, encode_photo, write_photo, write_whole
 from tipim_jax.photos.yunet import YUNET
 
 __all__ = [
@@ -23,6 +30,8 @@ __all__ = [
     "YUNET",
     "Face",
     "FaceDetector",
+    "FoundFiles",
+    "Metadata",
     "Photo",
     "PhotoError",
     "PhotoFile",
@@ -33,6 +42,7 @@ __all__ = [
     "crop",
     "decode_photo",
     "encode_photo",
+    "find_files",
     "find_photos",
     "look",
     "output_paths",

@@ -3,8 +3,23 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from tipim_jax.photos.reading import FORMATS, PhotoError
+from tipim_jax.photos.formats import SUFFIXES, SUFFIXES_OF, format_of
+from tipim_jax.photos.reading import PhotoError, transparent
+from tipim_jax.photos.writing import WRITTEN
+
+# same: JPEG for what was JPEG or HEIF, PNG for all else; png: PNG for all
+Format = Literal["same", "png"]
+
+_KINDS = {
+    "a video": "3gp 3g2 avi flv hevc m2ts m4v mkv mov mp4 mpeg mpg mts ogv vob webm wmv",
+    "a picture of a kind that cannot be read, a camera's raw file for example; export it as JPEG": (
+        "arw cr2 cr3 crw dng erf heics iiq jxl jxr kdc mrw nef nrw orf pef psb psd raf raw rw2 rwl "
+        "sr2 srf srw svg tga x3f xcf"
+    ),
+}
+_KIND_OF = {f".{suffix}": kind for kind, suffixes in _KINDS.items() for suffix in suffixes.split()}
 
 
 @dataclass(frozen=True)
@@ -20,13 +35,32 @@ class PhotoFile:
     relative: Path
 
 
-def find_photos(paths: Sequence[Path], *, skip: Path | None = None) -> list[PhotoFile]:
-    """The photos that files and folders name, in their order, each one once.
+@dataclass(frozen=True)
+class FoundFiles:
+    """What files and folders hold.
 
-    A file is taken whatever its name. In a folder and the folders below it, links followed, files
-    called .jpg, .jpeg, .png or .webp are taken in the order of their names; hidden files and
-    folders are not. Photos from several places that would have the same `relative` keep the names
-    of the folders above them, as many as it takes.
+    Attributes:
+      photos: pictures, by their content or by their name.
+      others: what else there is, and what each is, in words.
+    """
+
+    photos: list[PhotoFile]
+    others: list[tuple[PhotoFile, str]]
+
+
+def find_photos(paths: Sequence[Path], *, skip: Path | None = None) -> list[PhotoFile]:
+    """The photos of `find_files`."""
+    return find_files(paths, skip=skip).photos
+
+
+def find_files(paths: Sequence[Path], *, skip: Path | None = None) -> FoundFiles:
+    """The photos that files and folders name, in their order, each one once, and what is none.
+
+    In a folder and the folders below it, links followed, files are taken in the order of their
+    names. A photo is what begins as a picture does, whatever its name, or what is called as one,
+    though it may be damaged. Hidden files in folders are no photos; those that are no pictures are
+    passed over without a word. Photos from several places that would have the same
+    `relative` keep the names of the folders above them, as many as it takes.
 
     Args:
       paths: files and folders.
@@ -38,6 +72,7 @@ def find_photos(paths: Sequence[Path], *, skip: Path | None = None) -> list[Phot
         opened; it names all of them.
     """
     found: dict[Path, PhotoFile] = {}
+    others: dict[Path, tuple[PhotoFile, str]] = {}
     faults = []
     passed_over = {skip.resolve()} if skip else set()
     for path in paths:
@@ -46,9 +81,9 @@ def find_photos(paths: Sequence[Path], *, skip: Path | None = None) -> list[Phot
             if top.is_dir():
                 # A folder that is asked for by name is searched, wherever the output goes.
                 visited = passed_over - {top.resolve()}
-                files = [(file, file.relative_to(top)) for file in _photos_below(top, visited)]
+                files = [(file, file.relative_to(top), kind) for file, kind in _below(top, visited)]
             elif top.is_file():
-                files = [(top, Path(top.name))]
+                files = [(top, Path(top.name), _no_photo(top))]
             else:
                 reason = "is neither a file nor a folder" if top.exists() else "does not exist"
                 raise PhotoError(f"{path} {reason}")
@@ -58,41 +93,43 @@ def find_photos(paths: Sequence[Path], *, skip: Path | None = None) -> list[Phot
         except OSError as fault:
             faults.append(f"cannot open {fault.filename}: {fault.strerror}")
             continue
-        for source, relative in files:
-            found.setdefault(source.resolve(), PhotoFile(source, relative))
+        for source, relative, kind in files:
+            file = PhotoFile(source, relative)
+            if kind is None:
+                found.setdefault(_resolved(source), file)
+            else:
+                others.setdefault(_resolved(source), (file, kind))
     if faults:
         raise PhotoError("; ".join(faults))
-    return _told_apart(list(found.values()))
+    left = [one for real, one in others.items() if real not in found]
+    return FoundFiles(_told_apart(list(found.values())), left)
 
 
-def output_paths(photos: Sequence[PhotoFile], folder: Path, *, keep_format: bool) -> list[Path]:
+def output_paths(photos: Sequence[PhotoFile], folder: Path, *, saved_as: Format) -> list[Path]:
     """Where each photo's protected copy goes, so that no two share a file.
 
-    The copy is `folder / relative`, with the suffix .png instead of the photo's. Where two photos
-    of a folder differ in their suffix alone, the one that is called .png keeps its name and the
-    other's whole name is kept: a.png and a.jpg.png. Names that some file systems cannot tell apart
-    (a.JPG, A.jpg) count as the same and are numbered.
+    The copy is `folder / relative`; it keeps its suffix where that is one of the format that it is
+    written in, and has .jpg or .png otherwise. Where two photos of a folder differ in their suffix
+    alone, the one whose suffix is kept keeps its name and the other's whole name is kept: a.png and
+    a.gif.png. Names that some file systems cannot tell apart (a.JPG, A.jpg) count as the same and
+    are numbered.
 
     Args:
       photos: from `find_photos`; the names do not depend on their order.
       folder: for the output.
-      keep_format: keep the suffix, and with it the format, where it is one that can be written.
+      saved_as: which format is written.
 
     Raises:
       PhotoError: a copy would overwrite one of the photos.
     """
-
-    def suffix_of(photo):
-        keep = keep_format and photo.relative.suffix.lower() in FORMATS
-        return photo.relative.suffix if keep else ".png"
-
+    suffixes = {photo.source: _suffix(photo, saved_as) for photo in photos}
     sources = {photo.source.resolve() for photo in photos}
     taken: set[str] = set()
     chosen: dict[Path, Path] = {}
     for photo in sorted(
-        photos, key=lambda one: (one.relative.suffix != suffix_of(one), str(one.source))
+        photos, key=lambda one: (one.relative.suffix != suffixes[one.source], str(one.source))
     ):
-        relative, suffix = photo.relative, suffix_of(photo)
+        relative, suffix = photo.relative, suffixes[photo.source]
         name = relative.name
         candidates = [relative.stem + suffix, name + suffix]
         candidates += [f"{name} ({number}){suffix}" for number in range(2, len(photos) + 2)]
@@ -111,16 +148,52 @@ def output_paths(photos: Sequence[PhotoFile], folder: Path, *, keep_format: bool
     return [chosen[photo.source] for photo in photos]
 
 
-def _photos_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
+def _suffix(photo: PhotoFile, saved_as: Format) -> str:
+    """What the protected copy's name ends in, which says its format, too."""
+    suffix = photo.relative.suffix
+    was = format_of(photo.source)
+    if was is None:  # it cannot be read, and nothing is written
+        was = WRITTEN.get(suffix.lower())
+    lossy = was == "JPEG" or (was == "HEIF" and not transparent(photo.source))
+    written = "JPEG" if lossy and saved_as == "same" else "PNG"
+    return suffix if WRITTEN.get(suffix.lower()) == written else SUFFIXES_OF[written][0]
+
+
+def _below(folder: Path, visited: set[Path]) -> Iterator[tuple[Path, str | None]]:
+    """Files, and what they are where they are no photos."""
     visited.add(folder.resolve())
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
+        hidden = entry.name.startswith(".")
         if entry.is_dir():
-            if entry.resolve() not in visited:
-                yield from _photos_below(entry, visited)
-        elif entry.suffix.lower() in FORMATS and entry.is_file():
-            yield entry
+            if _resolved(entry) in visited:
+                continue
+            if hidden:
+                yield entry, "a hidden folder"
+            else:
+                yield from _below(entry, visited)
+        elif hidden:
+            if entry.is_file() and format_of(entry):
+                yield entry, "a hidden picture"
+        elif not entry.is_file():
+            yield entry, "no file" if entry.exists() else "a link to nothing"
+        else:
+            yield entry, _no_photo(entry)
+
+
+def _no_photo(file: Path) -> str | None:
+    """What a file is that is no photo; None for a photo."""
+    suffix = file.suffix.lower()
+    if suffix in SUFFIXES or (format_of(file) and suffix not in _KIND_OF):
+        return None
+    return _KIND_OF.get(suffix, "no photo")
+
+
+def _resolved(path: Path) -> Path:
+    """Without links; as it is where its links go round."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
 
 
 def _told_apart(photos: list[PhotoFile]) -> list[PhotoFile]:

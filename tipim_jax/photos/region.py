@@ -8,6 +8,7 @@ Photos are RGB, uint8 in [0, 255], height × width × 3. Points are (x, y) in pi
 centre of the top left one. A mask is what is added to a region.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from tipim_jax.photos.alignment import SIZE
 
 # A face in a photo of 250 × 250 as in LFW takes 140, upright; recognisers see at most 160 of it.
 REGION = 224
+_ROWS_AT_ONCE = 256
 # Of the crop's pixels on every side: detectors disagree by a few.
 _MARGIN = 6
 
@@ -72,6 +74,7 @@ def add_masks(
     masks: Sequence[Float[np.ndarray, "224 224 3"]],
     regions: Sequence[Region],
     epsilon: float,
+    colour_epsilon: float = 255.0,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The photo with the masks; where those of several faces meet, with their sum.
 
@@ -80,6 +83,8 @@ def add_masks(
       masks, regions: of each face; there may be none.
       epsilon: the most that any pixel may change by, in [0, 255]. Pixels are whole numbers, so the
         greatest whole number in it is what counts.
+      colour_epsilon: a pixel's channels change by what lies within so much of one value, as the
+        method's settings have it: sums of masks, and channels that meet 0 or 255, would not.
 
     Raises:
       ValueError: epsilon is outside [0, 255], a mask is not finite, or there are not as many
@@ -89,22 +94,30 @@ def add_masks(
         raise ValueError(f"epsilon is {epsilon}, expected a number in [0, 255]")
     if len(masks) != len(regions):
         raise ValueError(f"{len(masks)} masks came with {len(regions)} regions")
+    if not all(np.isfinite(mask).all() for mask in masks):
+        raise ValueError("a mask holds NaN or infinity")
+    masks = [np.asarray(mask, np.float32) for mask in masks]
+    grey = all((mask == mask[..., :1]).all() for mask in masks)  # those of a grey photo
+    most, spread = math.floor(epsilon), math.floor(2 * colour_epsilon)
     changed = pixels.copy()
-    places = [_overlap(pixels.shape, place.corner, place.side) for place in regions]
-    if not places:
-        return changed
-    whole = tuple(_hull([here[axis] for here, _ in places]) for axis in (0, 1))
-    change = np.zeros((*(_length(part) for part in whole), 3), np.float32)
-    for mask, place, (here, there) in zip(masks, regions, places, strict=True):
-        if not np.isfinite(mask).all():
-            raise ValueError("a mask holds NaN or infinity")
-        mask = np.asarray(mask, np.float32)
-        if place.reduction > 1:
-            mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
-        change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
-    most = math.floor(epsilon)
-    change = np.clip(np.rint(change), -most, most)
-    changed[whole] = np.clip(changed[whole] + change, 0, 255).astype(np.uint8)
+    # A few rows at once: a face may fill a photo of hundreds of megabytes, as float.
+    for first in range(0, len(pixels), _ROWS_AT_ONCE):
+        rows = changed[first : first + _ROWS_AT_ONCE]
+        move = None
+        for mask, place in zip(masks, regions, strict=True):
+            corner = place.corner[0] - first, place.corner[1]
+            here, (down, across) = _overlap(rows.shape, corner, place.side)
+            if down.start < down.stop:
+                move = np.zeros(rows.shape, np.float32) if move is None else move
+                move[here] += _enlarged(mask, place.reduction, down)[:, across]
+        if move is None:
+            continue
+        if grey:
+            move[:] = move[..., :1]  # resizing may round channels differently
+        move = np.clip(np.rint(move), -most, most)
+        if spread < 2 * most:
+            move = _alike(move, rows, spread)
+        rows[:] = np.clip(rows + move, 0, 255)
     return changed
 
 
@@ -122,6 +135,22 @@ def square_part(
     return part
 
 
+def _alike(change, pixels, spread):
+    """Whole changes, those of a pixel's channels within `spread` of each other in [0, 255]."""
+    lowest, highest = _ends(change)
+    least = np.rint((lowest + highest - spread) / 2)
+    # Every channel is to reach what lies from the least to the greatest.
+    darkest, brightest = _ends(pixels)
+    least = np.clip(least, -np.float32(darkest) - spread, 255 - np.float32(brightest))[..., None]
+    return np.clip(change, least, least + spread)
+
+
+def _ends(values):
+    """The least and the greatest channel of each pixel; NumPy is slow along so short an axis."""
+    channels = np.moveaxis(values, -1, 0)
+    return functools.reduce(np.minimum, channels), functools.reduce(np.maximum, channels)
+
+
 def _overlap(shape, corner, side):
     """Of a square part, where it lies in the photo: slices of the photo, and of the part."""
     here = tuple(
@@ -134,13 +163,12 @@ def _overlap(shape, corner, side):
     return here, there
 
 
-def _hull(slices):
-    return slice(min(part.start for part in slices), max(part.stop for part in slices))
-
-
-def _within(part, whole):
-    return slice(part.start - whole.start, part.stop - whole.start)
-
-
-def _length(part):
-    return part.stop - part.start
+def _enlarged(mask, reduction, rows):
+    """Some rows of a mask that is brought to the photo's resolution."""
+    if reduction == 1:
+        return mask[rows]
+    first, last = max(0, rows.start // reduction - 1), -(-rows.stop // reduction) + 1
+    part = mask[first:last]
+    size = mask.shape[1] * reduction, len(part) * reduction
+    part = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+    return part[rows.start - first * reduction : rows.stop - first * reduction]

@@ -1,4 +1,4 @@
-"""Writes photos: the picture, its transparency and its colour profile, and nothing else.
+"""Writes photos: the picture, its transparency, its colour profile and what metadata is asked.
 
 Without its colour profile the colours would change.
 """
@@ -9,14 +9,20 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from PIL import Image
 
-from tipim_jax.photos.reading import FORMATS, SUFFIXES, Photo, PhotoError, reason
+from tipim_jax.disk import replace
+from tipim_jax.photos.reading import Photo, PhotoError, reason
+
+# none: nothing; dates: the moment of capture; all: the EXIF data, the place included
+Metadata = Literal["none", "dates", "all"]
+
+WRITTEN = dict.fromkeys((".jpg", ".jpeg", ".jfif", ".jpe", ".jif"), "JPEG") | {".png": "PNG"}
 
 
-def write_photo(path: Path, photo: Photo, *, keep_metadata: bool = False) -> None:
+def write_photo(path: Path, photo: Photo, *, metadata: Metadata = "none") -> None:
     """Writes what `encode_photo` gives: all of it or nothing.
 
     The folder is made where it is missing. A file that is already there is replaced at the end,
@@ -25,7 +31,7 @@ def write_photo(path: Path, photo: Photo, *, keep_metadata: bool = False) -> Non
     Raises:
       PhotoError: as `encode_photo`, or the disk failed.
     """
-    content = encode_photo(photo, path, keep_metadata=keep_metadata)
+    content = encode_photo(photo, path, metadata=metadata)
     try:
         with write_whole(path) as stream:
             stream.write(content)
@@ -33,43 +39,44 @@ def write_photo(path: Path, photo: Photo, *, keep_metadata: bool = False) -> Non
         raise PhotoError(f"cannot write {path}: {reason(fault)}") from fault
 
 
-def encode_photo(photo: Photo, path: Path, *, keep_metadata: bool = False) -> bytes:
-    """A photo in the format that a path's suffix names.
+def encode_photo(photo: Photo, path: Path, *, metadata: Metadata = "none") -> bytes:
+    """A photo in the format that a path's suffix names; a grey one with one channel.
 
-    PNG and WebP are lossless, JPEG has quality 95 without subsampling of colour (4:4:4).
+    PNG is lossless. JPEG has the photo's own quality, 95 at least, without subsampling of colour
+    (4:4:4), which masks do not survive as well.
 
     Args:
       photo: to encode.
-      path: ends in .png, .jpg, .jpeg or .webp; nothing is written there.
-      keep_metadata: keep the EXIF data too, the place where the photo was taken included.
+      path: ends in a suffix of PNG or JPEG; nothing is written there.
+      metadata: what to keep of it. Thumbnails, which would show the face as it was, the maker's
+        notes and the way that the picture was turned are never kept.
 
     Raises:
       PhotoError: the suffix is another, or the format cannot hold the photo.
     """
-    image_format = FORMATS.get(path.suffix.lower())
+    image_format = WRITTEN.get(path.suffix.lower())
     if image_format is None:
         raise PhotoError(
             f"cannot write {path}: its suffix is {path.suffix or 'missing'!r}, "
-            f"expected one of {', '.join(SUFFIXES)}"
+            f"expected one of {', '.join(WRITTEN)}"
         )
     if image_format == "JPEG" and photo.alpha is not None:
-        raise PhotoError(f"cannot write {path}: JPEG has no transparency; write PNG or WebP")
+        raise PhotoError(f"cannot write {path}: JPEG has no transparency; write PNG")
     image = Image.fromarray(photo.pixels)
+    if photo.grey:
+        image = image.convert("L")
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
     stream = io.BytesIO()
     try:
-        # Each encoder takes what is its own of these. `exact` keeps colours that are fully
-        # transparent.
+        # PNG takes neither quality nor subsampling.
         image.save(
             stream,
             format=image_format,
-            quality=95 if image_format == "JPEG" else 50,  # for WebP the effort, not a loss
+            quality=photo.quality,
             subsampling=0,
-            lossless=True,
-            exact=True,
             icc_profile=photo.icc_profile,
-            exif=photo.exif if keep_metadata else b"",
+            exif={"none": b"", "dates": photo.taken, "all": photo.exif}[metadata],
         )
     except Exception as fault:
         raise PhotoError(f"cannot write {path}: {reason(fault)}") from fault
@@ -77,10 +84,13 @@ def encode_photo(photo: Photo, path: Path, *, keep_metadata: bool = False) -> by
 
 
 @contextlib.contextmanager
-def write_whole(path: Path) -> Iterator[BinaryIO]:
+def write_whole(path: Path, *, times: tuple[int, int] | None = None) -> Iterator[BinaryIO]:
     """A stream to write a file with: at the end it is there whole, or, after an error, not at all.
 
     The folder is made where it is missing; a file that is already there is replaced at the end.
+
+    Args:
+      times: of last access and of last change that the file is to have, in nanoseconds since 1970.
     """
     partial = path.with_name(f".{secrets.token_hex(8)}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,8 +99,13 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, path)
-    except BaseException:  # KeyboardInterrupt too leaves no partial file
+        if times:
+            with contextlib.suppress(OSError):  # not every file system can have any time
+                os.utime(partial, ns=times)
+        replace(partial, path)
+    except BaseException as fault:  # KeyboardInterrupt too leaves no partial file
+        if isinstance(fault, OSError) and str(fault.filename) in ("None", str(partial)):
+            fault.filename, fault.filename2 = str(path), None
         with contextlib.suppress(OSError):
             partial.unlink()
         raise

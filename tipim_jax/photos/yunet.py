@@ -112,6 +112,7 @@ def _load(path: Path):
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         try:
             # From memory: OpenCV on Windows opens no path that is not in the system's code page.
+            # From memory: OpenCV on Windows opens no path that is not in the system's code page.
             return cv2.FaceDetectorYN.create(
                 "onnx",
                 np.fromfile(path, np.uint8),

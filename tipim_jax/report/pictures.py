@@ -9,6 +9,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
@@ -38,7 +39,8 @@ class FacePictures:
 def picture(image: UInt8[np.ndarray, "height width 3"]) -> Picture:
     """A photo scaled down (never up) to a small JPEG, quality 90, without chroma subsampling."""
     buffer = io.BytesIO()
-    small = _scaled_down(Image.fromarray(_checked(image)), Image.Resampling.LANCZOS)
+    small = Image.fromarray(_checked(image))
+    small = small.resize(_small(small.size), Image.Resampling.LANCZOS)
     small.save(buffer, "JPEG", quality=90, subsampling=0)
     return _embedded(buffer.getvalue(), "image/jpeg", small)
 
@@ -71,10 +73,11 @@ def face_pictures(
 
 
 def _mask_picture(before, after) -> Picture:
-    difference = after.astype(np.float32) - before
+    difference = cv2.subtract(after, before, dtype=cv2.CV_32F)
+    difference = cv2.resize(difference, _small(after.shape[1::-1]), interpolation=cv2.INTER_AREA)
     visible = np.clip(np.rint(127.5 + _MASK_GAIN * difference), 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
-    small = _scaled_down(Image.fromarray(visible), Image.Resampling.BOX)
+    small = Image.fromarray(visible)
     small.save(buffer, "PNG", optimize=True)
     return _embedded(buffer.getvalue(), "image/png", small)
 
@@ -92,10 +95,9 @@ def _start(centre: float, side: int, length: int) -> int:
     return max(0, min(round(centre - side / 2), length - side))
 
 
-def _scaled_down(image: Image.Image, resampling: Image.Resampling) -> Image.Image:
-    scale = min(1.0, _LONGEST_SIDE / max(image.size))
-    size = tuple(max(1, round(scale * side)) for side in image.size)
-    return image if scale == 1 else image.resize(size, resampling)
+def _small(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, _LONGEST_SIDE / max(size))
+    return tuple(max(1, round(scale * side)) for side in size)
 
 
 def _checked(image):

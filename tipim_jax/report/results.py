@@ -81,19 +81,31 @@ class Face:
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo written: its paths relative to the input and to the output folder."""
+    """One photo written: its paths relative to the input and to the output folder.
+
+    Attributes:
+      left_out: what the original holds beside its picture and the protected photo does not: "gain
+        map", "depth map", "video", "further pictures".
+    """
 
     input: str
     output: str
     faces: tuple[Face, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class NotProtected:
-    """A file for which nothing was written, or in which not all faces are protected, and why."""
+    """A file for which nothing was written, or in which not all faces are protected, and why.
+
+    Attributes:
+      failed: it is a photo, and what is to be done with photos could not be; otherwise there was no
+        face to protect, or it is no photo.
+    """
 
     input: str
     reason: str
+    failed: bool = True
 
 
 @dataclass(frozen=True)
@@ -203,6 +215,14 @@ class Results:
 
     def faces(self) -> list[Face]:
         return [face for photo in self.photos for face in photo.faces]
+
+    def left_out(self) -> dict[str, list[str]]:
+        """What originals hold and protected photos do not, and which originals do."""
+        found: dict[str, list[str]] = {}
+        for photo in self.photos:
+            for what in photo.left_out:
+                found.setdefault(what, []).append(photo.input)
+        return found
 
 
 def finite_or_none(value: float) -> float | None:

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import http.client
-import os
 import re
 import urllib.error
 import urllib.request
@@ -21,6 +20,7 @@ from rich.progress import (
 )
 
 from tipim_jax.console import Console
+from tipim_jax.disk import replace
 from tipim_jax.networks.origin import Download
 from weights_convert.cache import kept
 from weights_convert.errors import ConversionError
@@ -70,7 +70,7 @@ def fetch(origin: Download, folder: Path) -> Path:
             f"{origin.url}: {reason or type(error).__name__}. Is there a network? Run this again, "
             f"it goes on where it stopped; {_way_out(origin)}"
         ) from None
-    os.replace(part, folder / "member")
+    replace(part, folder / "member")
     version.unlink(missing_ok=True)
     return folder / "member"
 
