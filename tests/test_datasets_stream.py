@@ -1,6 +1,8 @@
 """Faces come aligned, in order, once; whatever ends a run, what it did is kept."""
 
+import concurrent.futures
 import io
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -22,9 +24,11 @@ from tipim_jax.photos import (
     NO_FACE,
     TEMPLATE,
     YUNET,
+    FaceDetector,
     central_face,
     crop,
     decode_photo,
+    read_photo,
     similarity,
 )
 from weights_convert import obtain
@@ -91,6 +95,22 @@ def test_processes_give_the_same_in_the_order_asked_for_and_leave_jax_alone(cach
     assert found[0] == expected[0] == list(photos)
     np.testing.assert_array_equal(found[1], expected[1])
     np.testing.assert_array_equal(found[2], expected[2])
+
+
+def quarter_turns(path):
+    """Of the face in a photo that is turned."""
+    pixels = np.ascontiguousarray(np.rot90(read_photo(path).pixels))
+    return [face.quarter_turns for face in FaceDetector(obtain(YUNET)).detect(pixels)]
+
+
+def test_processes_turn_faces_without_the_device_of_the_first(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "none_such")
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(
+        1, spawn, initializer=stream_module._prepare_process, initargs=(0, 1)
+    ) as process:
+        photo = people.photos("Person_001")[0]
+        assert process.submit(quarter_turns, photo).result() == [3]
 
 
 def test_second_run_searches_nothing_and_starts_no_process(cache, searches, monkeypatch):

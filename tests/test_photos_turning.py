@@ -61,6 +61,26 @@ def test_each_face_of_a_photo_is_turned_by_itself(detector):
     assert sorted(face.quarter_turns for face in detector.detect(turned(photo, 1))) == [1, 3, 3, 3]
 
 
+def test_a_reflection_and_a_framed_photo_are_faces_of_their_own_each_once(detector):
+    """In water below a face, and on the wall behind; of a photo of which all else is turned too."""
+    photo = np.full((520, 400, 3), 90, np.uint8)
+    photo[10:260, 20:270] = PERSON
+    photo[260:510, 20:270] = PERSON[::-1]
+    photo[20:110, 300:390] = cv2.resize(OTHER, (90, 90), interpolation=cv2.INTER_AREA)
+    for turns, ways in ((0, [0, 0, 2]), (2, [0, 2, 2])):
+        faces = detector.detect(turned(photo, turns))
+        assert sorted(face.quarter_turns for face in faces) == ways
+        assert not any(one.is_same(other, 0.1) for one in faces for other in faces if one != other)
+
+
+def test_a_face_that_several_searches_lead_to_is_there_once(detector, monkeypatch):
+    """Of the photo as it is, and turned."""
+    there = detector.detect(PERSON)[0].moved(quarter_turn((250, 250), 1))
+    monkeypatch.setattr("tipim_jax.photos.detection.upright", lambda *_: there)
+    (found,) = detector.detect(np.hstack([OTHER, PERSON]))
+    np.testing.assert_array_equal(found.landmarks, there.landmarks)
+
+
 def test_a_turned_face_of_which_the_opinions_differ_is_unsure(detector):
     photo = turned(PERSON, 1)
     as_found = detector.detect(PERSON)[0].moved(quarter_turn((250, 250), 1))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import grain
+import jax
 import numpy as np
 from absl import flags
 from jaxtyping import Bool, Float, UInt8
@@ -235,6 +236,8 @@ def _made(align: _Align, photos: Sequence[LfwPhoto], workers: int) -> Iterator[_
 
 
 def _prepare_process(index: int, count: int) -> None:
+    # Of a turned face O-Net is asked; an accelerator is the first process's alone.
+    jax.config.update("jax_platforms", "cpu")
     cv2.setNumThreads(1)  # the processes are what runs in parallel
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one closes it
     threading.Thread(target=_end_with_parent, daemon=True).start()

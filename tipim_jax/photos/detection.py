@@ -25,6 +25,8 @@ from tipim_jax.photos.yunet import SAME_FACE, YuNet, merge
 NO_FACE = "no face found"  # what is said of a photo in which none is
 UNSURE = "it is not sure which way up the face is"  # why a face that was found is left alone
 
+# What scores so much may still be a face that is not upright.
+_WEAK = 0.6
 # Longest side, in pixels, of the first and the last search of a whole photo. Enlarging a small
 # photo helps YuNet.
 _LONGEST = (512, 1448)
@@ -68,6 +70,7 @@ class FaceDetector:
           ValueError: the file is missing or no model that OpenCV can load.
         """
         self._threshold = score_threshold
+        self._weak = min(score_threshold, _WEAK)
         self._yunet = YuNet(model_path)
 
     def detect(self, pixels: UInt8[np.ndarray, "height width 3"]) -> list[Face]:
@@ -87,28 +90,28 @@ class FaceDetector:
             )
         if not pixels.size:
             return Found([], [])
-        found = self._looked_at(pixels, merge(np.concatenate([*self._rows(pixels)]), 0))
+        found = Found([], [])
+        self._add(found, pixels, merge(np.concatenate([*self._rows(pixels)]), self._weak))
         turns = [face.quarter_turns for face in found.faces]
         # A photo without an upright face may be one that lies on its side, where YuNet sees less.
         if 0 not in turns:
-            for turn in set(turns) or (1, 2, 3):
-                found = self._with_turned(pixels, turn, found, quick=not turns)
-        return Found(*(sorted(some, key=_order) for some in found))
+            for turn in sorted(set(turns)) or (1, 2, 3):
+                self._add(found, pixels, self._turned(pixels, turn, quick=not turns))
+        unsure = [face for face in found.unsure if not _among(face, found.faces)]
+        return Found(*(sorted(some, key=_order) for some in (found.faces, unsure)))
 
-    def _with_turned(self, pixels, turn, found: Found, *, quick: bool) -> Found:
-        """What was found, and what else a search of the photo finds that is turned back."""
+    def _turned(self, pixels, turn, *, quick: bool) -> list[Face]:
+        """What a search of the photo finds when it is turned back, as candidates."""
         turned = np.ascontiguousarray(np.rot90(pixels, turn))
         rows = np.concatenate([*self._rows(turned, quick=quick)])
         back = cv2.invertAffineTransform(quarter_turn(pixels.shape[:2], turn))
-        faces = [face.moved(back) for face in merge(rows, self._threshold)]
-        known = [*found.faces, *found.unsure]
-        more = self._looked_at(pixels, [face for face in faces if not _among(face, known)])
-        return Found(*(a + b for a, b in zip(found, more, strict=True)))
+        return [face.moved(back) for face in merge(rows, self._threshold)]
 
-    def _looked_at(self, pixels, candidates: list[Face]) -> Found:
-        """The candidates that are faces as they are seen more closely, each once."""
-        found = Found([], [])
+    def _add(self, found: Found, pixels, candidates: list[Face]) -> None:
+        """Adds those candidates that are faces as they are seen more closely, each once."""
         for candidate in candidates:
+            if _among(candidate, [*found.faces, *found.unsure]):
+                continue
             strong = candidate.score >= self._threshold
             face = upright(self._yunet, second_opinion, pixels, candidate, self._threshold)
             if face is None:
@@ -116,7 +119,6 @@ class FaceDetector:
                     found.unsure.append(candidate)
             elif (strong or face is not candidate) and not _among(face, found.faces):
                 found.faces.append(face)
-        return found
 
     def _rows(self, pixels, *, quick: bool = False) -> Iterator[Float[np.ndarray, "count 15"]]:
         """Rows in pixels of the photo, of each search; of the most important if it is quick."""
