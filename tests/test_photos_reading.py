@@ -262,6 +262,21 @@ def test_colours_that_exif_alone_calls_adobe_rgb_are_kept(tmp_path, said_by):
     assert read_photo(tmp_path / "a.png").icc_profile == b""
 
 
+def test_colours_that_a_heic_file_alone_calls_display_p3_are_kept(tmp_path):
+    green = Image.new("RGB", (32, 32), (0, 255, 0))
+    green.save(tmp_path / "a.heic", color_primaries=12, transfer_characteristics=13)
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(read_photo(tmp_path / "a.heic").icc_profile))
+    back = ImageCms.profileToProfile(
+        Image.new("RGB", (1, 1), (150, 150, 150)), ImageCms.createProfile("sRGB"), profile
+    )
+    assert np.abs(np.asarray(back).astype(int) - 150).max() <= 1, "white and curve are sRGB's"
+    back = ImageCms.profileToProfile(
+        Image.new("RGB", (1, 1), (0, 255, 0)), ImageCms.createProfile("sRGB"), profile
+    )
+    # W3C's CSS Color 4: color(srgb 0 1 0) is color(display-p3 0.4584 0.9853 0.2983)
+    assert np.abs(np.asarray(back)[0, 0] - 255 * np.array([0.4584, 0.9853, 0.2983])).max() <= 1.5
+
+
 @pytest.mark.parametrize(
     ("sign", "expected"),
     [
