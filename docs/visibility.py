@@ -34,7 +34,7 @@ def main(photos: list[str]) -> None:
         command = ("-m", "tipim_jax.attack", *photos, "--output", str(folder), *flags)
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # JAX, imported here, says otherwise
         subprocess.run((sys.executable, *command, "--recogniser", "sface"), env=quiet, check=True)
-        columns[name] = [folder / f"{Path(photo).stem}.png" for photo in photos]
+        columns[name] = [folder / Path(photo).name for photo in photos]
     sheet = Image.new("RGB", (FACE * len(columns), TITLE + FACE * len(photos)), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 13)

@@ -21,7 +21,8 @@ from tipim_jax.engine import files
 from tipim_jax.engine.journal import Journal
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.method import TipIm
-from tipim_jax.photos import read_photo
+from tipim_jax.photos import UNSURE, FaceDetector, read_photo
+from tipim_jax.photos.detection import Found
 from tipim_jax.report import Results
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -298,6 +299,26 @@ def test_a_photo_that_is_gone_when_it_is_read_back_costs_one_line(
 
 
 @pytest.mark.thorough
+def test_a_photo_some_of_whose_faces_are_left_alone_does_not_count_as_protected(
+    album, small_gallery, tmp_path, monkeypatch, capsys
+):
+    def half_sure(self, pixels):
+        sure, unsure = find(self, pixels)
+        return Found(sure[:1], unsure + sure[1:])
+
+    find = FaceDetector.find
+    monkeypatch.setattr(FaceDetector, "find", half_sure)
+    photo = album / "both.png"
+    status, said = attack(
+        photo, "--output", tmp_path, "--gallery", small_gallery, *FAST, capsys=capsys
+    )
+    assert status == 1
+    (written,), (missed,) = (getattr(results_in(tmp_path), n) for n in ("photos", "not_protected"))
+    assert len(written.faces) == 1 and missed.input == written.input
+    assert missed.reason == f"1 of its 2 faces: {UNSURE}"
+    assert missed.reason in " ".join(said.out.split())
+
+
 def test_ctrl_c_at_any_other_time_is_no_traceback_either(
     album, small_gallery, tmp_path, monkeypatch, capsys
 ):

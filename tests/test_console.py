@@ -40,7 +40,8 @@ def test_a_text_is_printed_as_it_is(text, capsys):
 def test_what_a_terminal_would_obey_is_shown(text, shown, capsys):
     Console().print(text)
     Console(stderr=True).error(ValueError(text))
-    assert capsys.readouterr() == (f"{shown}\n", f"error: {shown}\n")
+    in_error = shown.replace("\n", "\n  ")
+    assert capsys.readouterr() == (f"{shown}\n", f"error: {in_error}\n")
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,33 @@ def test_what_is_being_done_may_be_called_anything(monkeypatch, capsys):
     said = capsys.readouterr().err
     for name in ("trip[/x]", "a[/x]", "b[/x]"):
         assert name in said
+
+
+def test_a_name_cannot_pass_for_a_line_of_ours(capsys):
+    name = "a\nerror: nothing is wrong\n"
+    Console().one_line(f"left out: {name}")
+    Console(stderr=True).error(ValueError(f"cannot read {name}: why"))
+    said = capsys.readouterr()
+    assert said.out == "left out: a\\nerror: nothing is wrong\\n\n"
+    assert said.err == "error: cannot read a\n  error: nothing is wrong\n  : why\n"
+
+
+def test_what_the_system_refuses_is_named_without_its_number(capsys):
+    console = Console(stderr=True)
+    for arguments in ((28, "No space left", "/out/a.png"), (28, "No space left"), ("odd",)):
+        console.error(OSError(*arguments))
+    assert capsys.readouterr().err.splitlines() == [
+        "error: /out/a.png: No space left",
+        "error: No space left",
+        "error: odd",
+    ]
+
+
+def test_bars_obey_no_name(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress("reading a\x1b]0;title\x07b", 1) as advance:
+        advance(1)
+    with Bars(Console(stderr=True)) as bars:
+        bars.add("a\x1b]0;title\x07b", 1, "photos")(1)
+    said = capsys.readouterr().err
+    assert "\x1b]0;" not in said and r"a\x1b]0;title\x07b" in said

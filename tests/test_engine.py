@@ -12,7 +12,8 @@ from tipim_jax import Protected, Protector, TipIm, compare
 from tipim_jax.datasets import bundled
 from tipim_jax.engine.found import NOT_FINITE
 from tipim_jax.engine.loop import Mask
-from tipim_jax.photos import PhotoError, read_photo
+from tipim_jax.photos import TEMPLATE, UNSURE, Face, FaceDetector, PhotoError, read_photo
+from tipim_jax.photos.detection import Found
 
 FAST = dataclasses.replace(TipIm.fast(), iterations=4)
 
@@ -159,6 +160,29 @@ def test_a_mask_that_is_not_finite_costs_its_face_alone(protector, portraits, mo
     assert [face.protected for face in found.faces] == [False, True]
     assert found.faces[0].reason == NOT_FINITE and found.faces[0].target is None
     assert changes(np.array(both), found.pixels).max() == 5
+
+
+def test_a_face_of_which_it_is_not_sure_how_it_lies_is_left_alone(
+    protector, portraits, monkeypatch
+):
+    """With another that is sure, and alone."""
+    pixels = read_photo(portraits[0]).pixels
+    sure, unsure = (Face(box, TEMPLATE + box[0], 0.9) for box in np.array([[60.0] * 4, [9.0] * 4]))
+    monkeypatch.setattr(
+        "tipim_jax.engine.protector.masks",
+        lambda surrogates, regions, *_, **__: (
+            Mask(np.full((224, 224, 3), 5.0, np.float32), 0) for _ in regions
+        ),
+    )
+    monkeypatch.setattr(FaceDetector, "find", lambda *_: Found([sure], [unsure]))
+    found = protector.protect(pixels)
+    assert [face.reason for face in found.faces] == [None, UNSURE]
+    assert [face.protected for face in found.faces] == [True, False]
+    monkeypatch.setattr(FaceDetector, "find", lambda *_: Found([], [unsure]))
+    found = protector.protect(pixels)
+    assert [face.reason for face in found.faces] == [UNSURE]
+    np.testing.assert_array_equal(found.pixels, pixels)
+    assert protector.find(pixels).without_faces == UNSURE
 
 
 @pytest.mark.thorough

@@ -17,6 +17,7 @@ from tipim_jax.photos import (
     region,
     similarity,
 )
+from tipim_jax.photos.yunet import YuNet
 from weights_convert import obtain
 
 PEOPLE = [photo for identity in people.identities() for photo in people.photos(identity)]
@@ -75,6 +76,34 @@ def test_small_faces_are_found_in_a_large_photo_the_largest_first(detector):
     faces = detector.detect(photo)
     middles = [face.box[:2] + face.box[2:] / 2 for face in faces]
     np.testing.assert_allclose(middles, [(450, 1150), (1570, 370), (2640, 1740)], atol=60)
+
+
+@pytest.mark.parametrize("width", [26, 34, 60])
+def test_small_faces_are_found_all_over_a_large_photo_each_once(detector, width):
+    """Across the borders of tiles too."""
+    side = round(250 * width / detector.detect(person())[0].box[2])
+    photo = np.full((1200, 3100, 3), 90, np.uint8)
+    corners = [(x, y) for y in (20, 540, 1200 - side) for x in range(9, 3100 - side, 250)]
+    for x, y in corners:
+        photo[y : y + side, x : x + side] = resized(person(), side)
+    faces = detector.detect(photo)
+    found = {tuple(((face.middle - (9, 20)) / (250, 520)).round().astype(int)) for face in faces}
+    assert len(found) == len(faces) >= 0.95 * len(corners)
+
+
+def test_no_search_takes_the_memory_of_a_large_photo(detector, monkeypatch):
+    sizes, search = [], YuNet.search
+
+    def noted(self, picture, *arguments, **options):
+        sizes.append(max(picture.shape[:2]))
+        return search(self, picture, *arguments, **options)
+
+    monkeypatch.setattr(YuNet, "search", noted)
+    detector.detect(np.full((900, 1400, 3), 90, np.uint8))
+    assert sizes[0] == 1400 and sizes.count(1400) == 4  # one of each way up
+    sizes.clear()
+    detector.detect(np.full((1500, 4200, 3), 90, np.uint8))
+    assert max(sizes) <= 1448
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_where_there_is_no_face_none_is_found(other):
 def test_what_is_no_face_for_it_is_left_out():
     class Everywhere:
         def detect(self, pixels):
-            return [Face(np.array([20.0, 30.0, 60.0, 80.0]), np.zeros((5, 2)), 1.0)]
+            return [Face(np.array([20.0, 30.0, 60.0, 80.0]), TEMPLATE, 1.0)]
 
     found = OnetDetector(Everywhere(), load_onet()).detect(np.full((200, 200, 3), 90, np.uint8))
     assert found == []

@@ -108,7 +108,7 @@ def code(tmp_path, monkeypatch):
         ("tipim_jax.networks/mobilefacenet.py", '"stem"', '"first"', False),
         ("tipim_jax.networks/layers.py", '"kernel"', '"weight"', False),
         ("tipim_jax.networks/layers.py", '"""Dense convolution;', '"""Convolution;', True),
-        ("weights_convert/export.py", "import os", "import os\nimport sys", True),
+        ("weights_convert/export.py", "import argparse", "import argparse\nimport sys", True),
         ("weights_convert/fill.py", "Transform = ", "Other = Transform = ", False),
         ("weights_convert/tables/layouts.py", "(2, 3, 1, 0)", "(3, 2, 1, 0)", False),
         ("weights_convert/readers/torch_pickle.py", '"<f8"', '">f8"', False),

@@ -2,8 +2,10 @@
 
 import io
 import os
+import re
 import sys
 import tarfile
+import tomllib
 import zipfile
 from hashlib import sha256
 from pathlib import Path
@@ -68,6 +70,13 @@ def test_missing_pip_is_named_with_the_ways_out(cache, index, monkeypatch):
     with pytest.raises(ConversionError, match=f"{match}--from FILE"):
         obtain(_wheel(index))
     assert cache() == []
+
+
+def test_pip_comes_along_where_an_environment_has_none_of_its_own():
+    """As those of uv."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    needed = project["project"]["dependencies"]
+    assert any(re.match(r"pip\b", requirement) for requirement in needed)
 
 
 def test_member_that_expands_beyond_reason_is_refused(cache, index):

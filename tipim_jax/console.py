@@ -36,9 +36,17 @@ class Console(rich.console.Console):  # noqa: TID251
     def status(self, status: str, **how) -> Status:
         return super().status(self.render_str(status), **how)
 
+    def one_line(self, text: str) -> None:
+        """Prints one line, with line breaks as escapes: a name may hold some, and what comes after
+        them could pass for a line of ours."""
+        self.print(text.replace("\n", "\\n"))
+
     def error(self, error: Exception) -> None:
-        """Prints what went wrong."""
-        self.print(Text.assemble(("error:", "red"), " ", printable(str(error))))
+        """Prints what went wrong; further lines of it are indented."""
+        text = str(error)
+        if isinstance(error, OSError) and error.strerror:
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        self.print(Text.assemble(("error:", "red"), " ", printable(text).replace("\n", "\n  ")))
 
 
 def printable(text: str) -> str:

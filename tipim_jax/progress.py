@@ -13,7 +13,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from tipim_jax.console import Console
+from tipim_jax.console import Console, printable
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
         disable=not console.is_terminal,
     )
     with bar:
-        task = bar.add_task(doing, total=total)
+        task = bar.add_task(printable(doing), total=total)
         yield lambda count: bar.advance(task, count)
 
 
@@ -58,5 +58,5 @@ class Bars(Progress):
 
     def add(self, description: str, total: int, unit: str) -> Callable[[float], None]:
         """A new bar; calling what it returns moves the bar on by that much."""
-        task = self.add_task(description, total=total, unit=unit)
+        task = self.add_task(printable(description), total=total, unit=unit)
         return lambda amount: self.advance(task, amount)

@@ -1,5 +1,6 @@
 """The folder in which downloaded files and converted weights are kept."""
 
+import errno
 import hashlib
 import os
 import re
@@ -20,6 +21,7 @@ from weights_convert.errors import ConversionError
 _PREFIX = "partial-"
 _DAY = 24 * 3600  # seconds; no conversion takes that long
 _OTHER_FOLDER = "set TIPIM_JAX_HOME to a folder that you can write"
+_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)  # Windows has no quota's
 
 
 def home() -> Path:
@@ -46,6 +48,9 @@ def workshop() -> Iterator[Path]:
 
     What is made there is moved to its place by a rename when it is whole, so nobody ever meets a
     part of it.
+
+    Raises:
+      ConversionError: it cannot be made, or there is no room for what is made in it.
     """
     folder = home()
     for abandoned in folder.glob(f"{_PREFIX}*"):  # by processes that were killed
@@ -60,11 +65,18 @@ def workshop() -> Iterator[Path]:
     except OSError as error:
         raise _cannot_write(folder, error) from None
     with temporary as name:
-        yield Path(name)
+        try:
+            yield Path(name)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise _cannot_write(folder, error) from None
+            raise
 
 
 def _cannot_write(folder: Path, error: OSError) -> ConversionError:
-    return ConversionError(f"cannot write to the cache {folder} ({error}); {_OTHER_FOLDER}")
+    return ConversionError(
+        f"cannot write to the cache {folder} ({error.strerror or error}); {_OTHER_FOLDER}"
+    )
 
 
 def sha256(path: Path) -> str:

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     errors = Console(stderr=True)
     try:
         return _protect(parse(arguments), arguments, errors)
-    except SettingsError as error:
+    except (SettingsError, OSError) as error:  # of the latter a disk that is full, say
         errors.error(error)
         return 1
     except KeyboardInterrupt:  # while looking for faces or measuring
@@ -107,11 +107,11 @@ def summarise(results: "Results", console: Console) -> None:
         if any(recogniser.held_out for recogniser in results.recognisers):
             console.print("* held out: the masks were made without it")
     for what, photos in results.left_out().items():
-        console.print(f"left out of the protected photos: {what} ({_names(photos, 3)})")
+        console.one_line(f"left out of the protected photos: {what} ({_names(photos, 3)})")
     if results.not_protected:
         console.print(f"not protected ({len(results.not_protected)}):")
         for line in _not_protected(results):
-            console.print(f"  {line}")
+            console.one_line(f"  {line}")
 
 
 def _not_protected(results: "Results") -> Iterator[str]:

@@ -67,7 +67,7 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
         dtype=settings.dtype,
     )
     for photo, reason in protector.targets.left_out.items():
-        console.print(f"left out of the targets: {photo}: {reason}")
+        console.one_line(f"left out of the targets: {photo}: {reason}")
     with Bars(console) as bars:
         outcome = _protect(settings, protector, files, process, bars)
         if process.index > 0:
@@ -81,9 +81,12 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
     }
     measured, summary = found
     page = report(summary, measured.pictures, target_pictures)
-    for name, text in (("results.json", summary.to_json()), ("report.html", page)):
-        with write_whole(settings.output / name) as stream:
-            stream.write(text.encode())
+    try:
+        for name, text in (("results.json", summary.to_json()), ("report.html", page)):
+            with write_whole(settings.output / name) as stream:
+                stream.write(text.encode())
+    except OSError as error:  # what became of the photos is said nevertheless
+        console.error(error)
     return summary
 
 
@@ -136,18 +139,22 @@ def _measure(settings, protector, given, searched, outcome, command, console, ba
             progress=bars.add("gallery", len(named), "photos"),
         )
     for photo, reason in left_out.items():
-        console.print(f"left out of {origin}: {photo}: {reason}")
+        console.one_line(f"left out of {origin}: {photo}: {reason}")
     if not len(gallery):
         raise SettingsError(f"{origin}: no face was found in any of its {len(named)} photos")
+    written = [
+        (file, photo)
+        for file in given.photos
+        if (photo := outcome.photos.get(file.source)) is not None
+    ]
     photos = [
         ProtectedPhoto(
             file,
             photo.saved,
-            tuple(one.face for one in photo.outcomes),
-            tuple(one.target for one in photo.outcomes),
+            tuple(one.face for one in photo.outcomes if one.protected),
+            tuple(one.target for one in photo.outcomes if one.protected),
         )
-        for file in given.photos
-        if (photo := outcome.photos.get(file.source))
+        for file, photo in written
     ]
     measured = measure(
         photos,
@@ -176,6 +183,11 @@ def _measure(settings, protector, given, searched, outcome, command, console, ba
         if (reason := outcome.missed.get(file.source))
     ]
     missed += [NotProtected(str(file.relative), kind, failed=False) for file, kind in given.others]
+    missed += [
+        NotProtected(str(file.relative), reason)
+        for file, photo in written
+        if (reason := photo.left_alone)
+    ]
     imitated = TargetResult(protector.targets.origin, protector.targets.names)
     return measured, results(settings, command, imitated, measured, missed, seconds, work)
 

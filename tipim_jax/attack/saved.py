@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tipim_jax.identification import PhotoFace, greatest_difference, psnr, ssim
-from tipim_jax.photos import Face, FaceDetector, PhotoFile, read_photo
+from tipim_jax.photos import Face, FaceDetector, PhotoError, PhotoFile, read_photo
 from tipim_jax.report import FacePictures, face_pictures, finite_or_none
 
 
@@ -63,6 +63,8 @@ def read_back(
     """
     original = read_photo(photo.file.source, first_frame=True)  # what was taken for one was still
     before, after = original.pixels, read_photo(photo.saved).pixels
+    if before.shape != after.shape:
+        raise PhotoError(f"{photo.file.source} was changed since it was protected; run this again")
     candidates = detector.detect(after)
     again = [_same_face(face, candidates) for face in photo.faces]
     crops = [_crops(face, before, after) for face in photo.faces]

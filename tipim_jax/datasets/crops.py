@@ -39,7 +39,16 @@ from tipim_jax.photos import (
     write_whole,
 )
 
-_DECIDE = ("alignment.py", "detection.py", "reading.py")  # of photos, what is kept
+# Of photos, what decides what is kept.
+_DECIDE = (
+    "alignment.py",
+    "detection.py",
+    "face.py",
+    "onet.py",
+    "reading.py",
+    "turning.py",
+    "yunet.py",
+)
 _Read = TypeVar("_Read")
 
 

@@ -57,4 +57,4 @@ def load_strangers(
 
 
 def _say(bars: Bars, line: str) -> None:
-    bars.console.print(line)
+    bars.console.one_line(line)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from tipim_jax.configuration import SettingsError
 from tipim_jax.photos import SUFFIXES
 
 _SUFFIX = "|".join(map(re.escape, SUFFIXES))
@@ -41,7 +42,7 @@ _DAMAGE = (
 )
 
 
-class LfwError(Exception):
+class LfwError(SettingsError):
     """A list of pairs or a collection of photos that cannot be used; the message says why."""
 
 

@@ -5,6 +5,7 @@ the last. No more than a few batches of photos are in memory; of the others it i
 are and what became of their faces.
 """
 
+import contextlib
 import re
 import time
 from collections import deque
@@ -19,7 +20,6 @@ from tipim_jax.engine.journal import Journal, State
 from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.photos import (
-    NO_FACE,
     Metadata,
     PhotoError,
     PhotoFile,
@@ -138,7 +138,8 @@ def clear_partial(output: Path) -> None:
     """
     for path in output.rglob(".*.part"):
         if _PARTIAL.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, State]:
@@ -170,7 +171,7 @@ def _with_faces(found: Iterator[FoundPhoto], missed, advance, watch) -> Iterator
             watch.start()
             yield photo
         else:
-            missed[photo.source] = photo.fault or NO_FACE
+            missed[photo.source] = photo.without_faces
             advance(1)
 
 
@@ -206,8 +207,10 @@ class _Writing:
         source, future = self._under_way.popleft()
         try:
             self._outcome.photos[source] = future.result()
-        except (PhotoError, OSError) as error:
+        except PhotoError as error:
             self._outcome.missed[source] = str(error)
+        except OSError as error:
+            self._outcome.missed[source] = f"cannot write {error.filename}: {error.strerror}"
 
 
 def _write(

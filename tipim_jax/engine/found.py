@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tipim_jax.photos import Face, Photo, PhotoError, Region, decode_photo
+from tipim_jax.photos import NO_FACE, UNSURE, Face, Photo, PhotoError, Region, decode_photo
 
 NOT_FINITE = "its mask was not finite; nothing was added"
 
@@ -44,9 +44,10 @@ class FoundPhoto:
       source: What was given: a path, an array or a PIL image.
       pixels: The photo where it cannot be read again; None for a path.
       digest: Hash of the file's content, by which a change is noticed; empty for what is no file.
-      faces: All that were found.
+      faces: All that were found and of which it is sure how they lie.
       regions: Part of the photo around each face in which its mask is made.
       fault: Why the file could not be read.
+      unsure: Faces of which it is not sure how they lie; they are not protected.
     """
 
     source: Any
@@ -55,6 +56,12 @@ class FoundPhoto:
     faces: tuple[Face, ...]
     regions: tuple[Region, ...]
     fault: str | None = None
+    unsure: tuple[Face, ...] = ()
+
+    @property
+    def without_faces(self) -> str:
+        """Why there is nothing to protect, where there are no faces."""
+        return self.fault or (UNSURE if self.unsure else NO_FACE)
 
     def read(self) -> UInt8[np.ndarray, "height width 3"]:
         """The photo's pixels again.
@@ -87,7 +94,7 @@ class MaskedPhoto:
     Attributes:
       photo: As it was found.
       masks: What is to be added to each region; zeros for a face that is not protected.
-      outcomes: What became of each face.
+      outcomes: What became of each face; after those with masks come those that are unsure.
     """
 
     photo: FoundPhoto
@@ -108,3 +115,12 @@ class WrittenPhoto:
     source: Path
     saved: Path
     outcomes: tuple[FaceOutcome, ...]
+
+    @property
+    def left_alone(self) -> str:
+        """How many of its faces are not protected, and why; empty where all are."""
+        reasons = [one.reason or "" for one in self.outcomes if not one.protected]
+        if not reasons:
+            return ""
+        faces = f"{len(reasons)} of its {len(self.outcomes)} faces"
+        return f"{faces}: {'; '.join(sorted(set(reasons)))}"

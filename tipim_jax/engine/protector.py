@@ -32,7 +32,9 @@ from tipim_jax.engine.targets import Targets, load_targets
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
+from tipim_jax.networks import onet
 from tipim_jax.photos import (
+    UNSURE,
     YUNET,
     FaceDetector,
     PhotoError,
@@ -112,6 +114,7 @@ class Protector:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
         self.seed = seed
         self.detector = FaceDetector(obtain(YUNET))
+        obtain(onet.WEIGHTS)  # it asks O-Net now and then, and may be offline by then
         if not isinstance(targets, Targets):
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
@@ -182,13 +185,14 @@ class Protector:
           first_frame: Of a file that is an animation take the first picture.
         """
         pixels, digest = pixels_of(picture, first_frame=first_frame)
-        faces = tuple(self.detector.detect(pixels))
+        faces, unsure = map(tuple, self.detector.find(pixels))
         return FoundPhoto(
             source=picture,
             pixels=None if digest else pixels,
             digest=digest,
             faces=faces,
             regions=tuple(region(pixels, face.matrix) for face in faces),
+            unsure=unsure,
         )
 
     def find_or_fault(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
@@ -262,6 +266,7 @@ class Protector:
             target = self.targets.names[mask.target] if finite and mask.target >= 0 else None
             outcomes.append(FaceOutcome(face, target, finite, None if finite else NOT_FINITE))
             values.append(mask.values if finite else np.zeros_like(mask.values))
+        outcomes.extend(FaceOutcome(face, None, False, UNSURE) for face in one.photo.unsure)
         return MaskedPhoto(one.photo, tuple(values), tuple(outcomes))
 
 

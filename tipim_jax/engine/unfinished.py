@@ -22,11 +22,23 @@ class Unfinished:
     folder: Path
 
     def save(self, state: State) -> None:
-        """Keeps the state, in place of an earlier one: the new one is whole before that goes."""
+        """Keeps the state, in place of an earlier one: the new one is whole before that goes.
+
+        Where that cannot be, as the disk is full, nothing is kept: less is lost than by stopping.
+        """
+        arrays = _arrays(state)
         new = self.folder / f"{_done(state):06d}"
         shutil.rmtree(new, ignore_errors=True)  # one that could not be read
-        with _alone():
-            ocp.save(new.absolute(), _arrays(state))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Looked at first: Orbax's threads tell of a full disk with tracebacks of their own.
+            if shutil.disk_usage(self.folder).free < 2 * sum(a.nbytes for a in arrays.values()):
+                return
+            with _alone():
+                ocp.save(new.absolute(), arrays)
+        except Exception:  # Orbax lets through what its libraries raise
+            shutil.rmtree(new, ignore_errors=True)
+            return
         for other in self._kept():
             if other != new:
                 shutil.rmtree(other, ignore_errors=True)
@@ -40,7 +52,7 @@ class Unfinished:
                 with _alone():
                     found = ocp.load(folder.absolute(), expected)
                 arrays = [jax.numpy.asarray(found[str(n)]) for n in range(len(leaves))]
-            except (ValueError, OSError, KeyError):  # of another version, or damaged
+            except Exception:  # of another version, or damaged in any way
                 continue
             if [array.shape for array in arrays] != [leaf.shape for leaf in leaves]:
                 continue

@@ -35,7 +35,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
     except weights_convert.ConversionError as error:
         errors.error(error)
         return 1
-    say = Console().print
+    console = Console()
+    say = console.print
     say(text_tables(measured))
     if posted:
         # Here, as it imports matplotlib.
@@ -45,11 +46,11 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         if settings.aligned:
             say("another detector is left out: in --aligned photos none is used")
     if lost := seen.posted[0].lost:
-        say(f"no face is found any more in {len(lost)}: {', '.join(lost[:10])}")
+        console.one_line(f"no face is found any more in {len(lost)}: {', '.join(lost[:10])}")
     if seen.left_out:
         say(f"not judged ({len(seen.left_out)}):")
         for name, reason in list(seen.left_out.items())[:SHOWN]:
-            say(f"  {name}: {reason}")
+            console.one_line(f"  {name}: {reason}")
         if len(seen.left_out) > SHOWN:
             say(f"  and {len(seen.left_out) - SHOWN} more, all of which results.json names")
     say(str(settings.output / "results.json"))

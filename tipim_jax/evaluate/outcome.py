@@ -34,7 +34,7 @@ def write_posting(rows: Rows, folder: Path) -> None:
     }
     for suffix, content in contents.items():
         with write_whole(folder / f"posting.{suffix}") as stream:
-            stream.write(content.encode())
+            stream.write(content.encode(errors="backslashreplace"))
     save(_picture(rows), folder, "posting")
 
 

@@ -50,7 +50,7 @@ def run(
             targets, none = _people(settings.targets, "--targets", settings.aligned, bars)
             left_out |= none
         for name, reason in list(left_out.items())[:SHOWN]:
-            console.print(f"left out: {name}: {reason}")
+            console.one_line(f"left out: {name}: {reason}")
         if len(left_out) > SHOWN:
             console.print(f"left out: {len(left_out) - SHOWN} more")
         recognisers = {name: Recogniser.load(name) for name in settings.recognisers}
@@ -97,7 +97,7 @@ def run(
         one.write(settings.output / f"{name}.json")
     for suffix, make in (("txt", text_tables), ("csv", csv_table), ("tex", latex_tables)):
         with write_whole(settings.output / f"tables.{suffix}") as stream:
-            stream.write(make(measured).encode())
+            stream.write(make(measured).encode(errors="backslashreplace"))
     if not settings.posting:
         return seen, measured, []
     # Here, as it imports matplotlib, for which others need not wait.

@@ -46,7 +46,7 @@ def show(
         console.print(f"left out, with their pairs: {len(left_out):,} photos")
         for photo, reason in list(left_out.items())[:_SHOWN]:
             named = str(photo) in reason
-            console.print(f"  {reason if named else f'{photo}: {reason}'}")
+            console.one_line(f"  {reason if named else f'{photo}: {reason}'}")
         if len(left_out) > _SHOWN:
             console.print(f"  and {len(left_out) - _SHOWN:,} more, all of which --json names")
     console.print(_measured(found))

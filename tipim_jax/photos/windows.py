@@ -5,14 +5,14 @@ centre of the top left one. Every window is an affine map, and sampled bilinearl
 box reaches out of the photo cut it off and stretch the rest; here it is black.
 """
 
-from math import atan2, cos, hypot, sin
+from math import atan2, cos, hypot, radians, sin
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.networks.window import Box, Chips, FivePoints, Region, Window
 from tipim_jax.photos.alignment import similarity, warp
-from tipim_jax.photos.detection import Face
+from tipim_jax.photos.face import Face
 
 # Where YuNet's points are in dlib's chips, as shares of the side without padding: medians of the
 # 625 photos that `HAAR` was measured on and in which dlib finds the face too. In dlib's mean shape
@@ -77,8 +77,9 @@ def _plane(face: Face, window: Window):
         template = (_CHIP_TEMPLATE + window.padding) / (1 + 2 * window.padding)
         return similarity(face.landmarks, template), np.zeros(2), np.ones(2)
     centre, sides = _detected(face, window.place)
-    right, down = face.landmarks[1] - face.landmarks[0] if window.turned else (1, 0)
-    angle = atan2(down, right)
+    right, down = face.landmarks[1] - face.landmarks[0]
+    # Without that the photo is turned by quarters alone, as by whoever looks at it.
+    angle = atan2(down, right) if window.turned else radians(90 * face.quarter_turns)
     turn = np.array([[cos(angle), sin(angle)], [-sin(angle), cos(angle)]])
     half = sides * (1 + window.margin) / 2
     return np.column_stack([turn, -turn @ centre]), -half, half
@@ -87,7 +88,7 @@ def _plane(face: Face, window: Window):
 def _detected(face: Face, place: Region | None):
     """Centre and sides, as (x, y), of a detector's box in the photo."""
     if place is None:
-        return face.box[:2] + face.box[2:] / 2 - 0.5, face.box[2:]
+        return face.middle, face.box[:1:-1] if face.quarter_turns % 2 else face.box[2:]
     low, high = _corners(place)
     linear, shift = face.matrix[:, :2], face.matrix[:, 2]
     return np.linalg.solve(linear, (low + high) / 2 - shift), (high - low) / hypot(*linear[:, 0])

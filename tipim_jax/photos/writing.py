@@ -103,7 +103,9 @@ def write_whole(path: Path, *, times: tuple[int, int] | None = None) -> Iterator
             with contextlib.suppress(OSError):  # not every file system can have any time
                 os.utime(partial, ns=times)
         replace(partial, path)
-    except BaseException:  # KeyboardInterrupt too leaves no partial file
+    except BaseException as fault:  # KeyboardInterrupt too leaves no partial file
+        if isinstance(fault, OSError) and str(fault.filename) in ("None", str(partial)):
+            fault.filename, fault.filename2 = str(path), None
         with contextlib.suppress(OSError):
             partial.unlink()
         raise

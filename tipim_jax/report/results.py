@@ -96,7 +96,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class NotProtected:
-    """A file for which nothing was written, and why.
+    """A file for which nothing was written, or in which not all faces are protected, and why.
 
     Attributes:
       failed: it is a photo, and what is to be done with photos could not be; otherwise there was no

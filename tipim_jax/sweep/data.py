@@ -103,7 +103,7 @@ def _located(
     )
     found = list(batches)
     for photo, reason in batches.left_out.items():
-        Console(stderr=True).print(f"left out of the {part}: {photo}: {reason}")
+        Console(stderr=True).one_line(f"left out of the {part}: {photo}: {reason}")
     named = [photo for batch in found for photo in batch.photos]
     if not named:
         raise SettingsError(f"{faces.origin}: no face was found in any of the {part}")

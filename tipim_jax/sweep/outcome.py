@@ -59,5 +59,5 @@ def write_outcome(
         ("index.html", page),
     ):
         with write_whole(output / name) as stream:
-            stream.write(content.encode())
+            stream.write(content.encode(errors="backslashreplace"))
     return text
