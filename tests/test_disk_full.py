@@ -55,7 +55,7 @@ class _Masks:
     method = TipIm.fast()
     batch_size = 2
 
-    def find_or_fault(self, source):
+    def find_or_fault(self, source, **also):
         content = source.read_bytes()
         pixels = decode_photo(content, str(source)).pixels
         digest = hashlib.sha256(content).hexdigest()
@@ -115,8 +115,8 @@ def test_a_photo_that_goes_or_changes_meanwhile_costs_itself_alone(how, album, t
     other = album[2].source.read_bytes()[:-1]
 
     class Masks(_Masks):
-        def find_or_fault(self, source):
-            found = super().find_or_fault(source)
+        def find_or_fault(self, source, **also):
+            found = super().find_or_fault(source, **also)
             if source.name == "b.png":
                 source.unlink() if how == "deleted" else source.write_bytes(other)
             return found
@@ -136,9 +136,9 @@ def test_a_photo_that_goes_or_changes_meanwhile_costs_itself_alone(how, album, t
 
 def test_a_folder_that_goes_meanwhile_is_made_again(album, tmp_path):
     class Masks(_Masks):
-        def find_or_fault(self, source):
+        def find_or_fault(self, source, **also):
             shutil.rmtree(tmp_path / "out", ignore_errors=True)
-            return super().find_or_fault(source)
+            return super().find_or_fault(source, **also)
 
     (tmp_path / "out").mkdir()
     found = _protected(album, tmp_path / "out", Masks())
@@ -150,7 +150,7 @@ def test_the_photos_of_a_run_are_not_held_when_they_are_measured(album, tmp_path
     """Of thirty photos no more than one is in memory, before and after."""
     counts = []
     read, detector = [], SimpleNamespace(detect=lambda pixels: [FACE])
-    monkeypatch.setattr(saved, "read_photo", lambda path: _noted(path, read))
+    monkeypatch.setattr(saved, "read_photo", lambda path, **also: _noted(path, read))
     photos = [ProtectedPhoto(album[0], album[0].source, (FACE,), (None,))] * 30
     bars = SimpleNamespace(add=lambda *_: lambda _: None)
     faces = _Album(photos, detector, bars).faces()
