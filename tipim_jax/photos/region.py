@@ -8,6 +8,7 @@ Photos are RGB, uint8 in [0, 255], height × width × 3. Points are (x, y) in pi
 centre of the top left one. A mask is what is added to a region.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,31 +94,30 @@ def add_masks(
         raise ValueError(f"epsilon is {epsilon}, expected a number in [0, 255]")
     if len(masks) != len(regions):
         raise ValueError(f"{len(masks)} masks came with {len(regions)} regions")
+    if not all(np.isfinite(mask).all() for mask in masks):
+        raise ValueError("a mask holds NaN or infinity")
+    masks = [np.asarray(mask, np.float32) for mask in masks]
+    grey = all((mask == mask[..., :1]).all() for mask in masks)  # those of a grey photo
+    most, spread = math.floor(epsilon), math.floor(2 * colour_epsilon)
     changed = pixels.copy()
-    places = [_overlap(pixels.shape, place.corner, place.side) for place in regions]
-    if not places:
-        return changed
-    whole = tuple(_hull([here[axis] for here, _ in places]) for axis in (0, 1))
-    change = np.zeros((*(_length(part) for part in whole), 3), np.float32)
-    for mask, place, (here, there) in zip(masks, regions, places, strict=True):
-        if not np.isfinite(mask).all():
-            raise ValueError("a mask holds NaN or infinity")
-        mask = np.asarray(mask, np.float32)
-        if place.reduction > 1:
-            mask = cv2.resize(mask, (place.side, place.side), interpolation=cv2.INTER_LINEAR)
-        change[tuple(_within(h, w) for h, w in zip(here, whole, strict=True))] += mask[there]
-    most = math.floor(epsilon)
-    if all((mask == mask[..., :1]).all() for mask in masks):  # those of a grey photo are grey
-        change[:] = change[..., :1]  # resizing may round channels differently
-    spread = math.floor(2 * colour_epsilon)
-    part = changed[whole]
-    # A face may fill a photo of hundreds of megabytes, as float.
-    for rows in range(0, len(part), _ROWS_AT_ONCE):
-        here = slice(rows, rows + _ROWS_AT_ONCE)
-        move = np.clip(np.rint(change[here]), -most, most)
+    # A few rows at once: a face may fill a photo of hundreds of megabytes, as float.
+    for first in range(0, len(pixels), _ROWS_AT_ONCE):
+        rows = changed[first : first + _ROWS_AT_ONCE]
+        move = None
+        for mask, place in zip(masks, regions, strict=True):
+            corner = place.corner[0] - first, place.corner[1]
+            here, (down, across) = _overlap(rows.shape, corner, place.side)
+            if down.start < down.stop:
+                move = np.zeros(rows.shape, np.float32) if move is None else move
+                move[here] += _enlarged(mask, place.reduction, down)[:, across]
+        if move is None:
+            continue
+        if grey:
+            move[:] = move[..., :1]  # resizing may round channels differently
+        move = np.clip(np.rint(move), -most, most)
         if spread < 2 * most:
-            move = _alike(move, part[here], spread)
-        part[here] = np.clip(part[here] + move, 0, 255)
+            move = _alike(move, rows, spread)
+        rows[:] = np.clip(rows + move, 0, 255)
     return changed
 
 
@@ -137,12 +137,18 @@ def square_part(
 
 def _alike(change, pixels, spread):
     """Whole changes, those of a pixel's channels within `spread` of each other in [0, 255]."""
-    ends = change.min(axis=-1, keepdims=True), change.max(axis=-1, keepdims=True)
-    least = np.rint((ends[0] + ends[1] - spread) / 2)
+    lowest, highest = _ends(change)
+    least = np.rint((lowest + highest - spread) / 2)
     # Every channel is to reach what lies from the least to the greatest.
-    darkest, brightest = (f(pixels, axis=-1, keepdims=True) for f in (np.min, np.max))
-    least = np.clip(least, -np.float32(darkest) - spread, 255 - np.float32(brightest))
+    darkest, brightest = _ends(pixels)
+    least = np.clip(least, -np.float32(darkest) - spread, 255 - np.float32(brightest))[..., None]
     return np.clip(change, least, least + spread)
+
+
+def _ends(values):
+    """The least and the greatest channel of each pixel; NumPy is slow along so short an axis."""
+    channels = np.moveaxis(values, -1, 0)
+    return functools.reduce(np.minimum, channels), functools.reduce(np.maximum, channels)
 
 
 def _overlap(shape, corner, side):
@@ -157,13 +163,12 @@ def _overlap(shape, corner, side):
     return here, there
 
 
-def _hull(slices):
-    return slice(min(part.start for part in slices), max(part.stop for part in slices))
-
-
-def _within(part, whole):
-    return slice(part.start - whole.start, part.stop - whole.start)
-
-
-def _length(part):
-    return part.stop - part.start
+def _enlarged(mask, reduction, rows):
+    """Some rows of a mask that is brought to the photo's resolution."""
+    if reduction == 1:
+        return mask[rows]
+    first, last = max(0, rows.start // reduction - 1), -(-rows.stop // reduction) + 1
+    part = mask[first:last]
+    size = mask.shape[1] * reduction, len(part) * reduction
+    part = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)
+    return part[rows.start - first * reduction : rows.stop - first * reduction]
