@@ -10,6 +10,7 @@ from PIL import Image
 from tipim_jax import networks
 from tipim_jax.datasets import bundled as people
 from tipim_jax.evaluate.__main__ import main
+from tipim_jax.evaluate.pairs import pair_photos
 from tipim_jax.evaluate.settings import parse
 from tipim_jax.photos import read_photo
 
@@ -48,6 +49,21 @@ def run(photos, output, *more, protected="protected"):
     arguments = [str(photos / protected), "--clean", str(photos / "clean")]
     arguments += ["--gallery", str(photos / "gallery"), "--output", str(output)]
     return main([*arguments, "--recogniser", "mobileface", *more])
+
+
+def test_photos_are_paired_as_the_attack_names_its_copies(tmp_path):
+    for name in ("clean/a.heic", "clean/a.jpg", "clean/b.webp", "clean/c.JPG",
+                 "out/a.heic.jpg", "out/a.jpg", "out/b.png", "out/c.JPG", "out/d.png"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    pairs = pair_photos(tmp_path / "out", tmp_path / "clean")
+    assert {pair.name: pair.clean and pair.clean.relative.name for pair in pairs} == {
+        "a.heic.jpg": "a.heic",
+        "a.jpg": "a.jpg",
+        "b.png": "b.webp",
+        "c.JPG": "c.JPG",
+        "d.png": None,
+    }
 
 
 def test_it_tells_a_protected_photo_from_one_that_is_not(photos, tmp_path, capsys):

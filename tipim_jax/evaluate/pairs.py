@@ -65,12 +65,22 @@ class EmbeddedPairs:
 def pair_photos(protected: Path, clean: Path) -> list[PhotoPair]:
     """Every protected photo with the clean one of the same name, whatever the format.
 
+    They are paired as `photos.output_paths` names copies: a.heic.jpg is that of a.heic, and where
+    there are a.heic and a.jpg, a.jpg is that of the latter.
+
     Raises:
       SettingsError: one of the folders holds no photos.
     """
-    originals = {file.relative.with_suffix(""): file for file in photos(clean, "--clean")}
+    originals = photos(clean, "--clean")
+    by_stem = {file.relative.with_suffix(""): file for file in originals}
+    by_name = {file.relative: file for file in originals}
+
+    def original(name: Path) -> PhotoFile | None:
+        stem = name.with_suffix("")  # where two would meet it is the clean photo's whole name
+        return by_name.get(stem) or by_name.get(name) or by_stem.get(stem)
+
     return [
-        PhotoPair(str(file.relative), originals.get(file.relative.with_suffix("")), file)
+        PhotoPair(str(file.relative), original(file.relative), file)
         for file in photos(protected, "PROTECTED")
     ]
 

@@ -43,7 +43,7 @@ def encode_photo(photo: Photo, path: Path, *, metadata: Metadata = "none") -> by
     """A photo in the format that a path's suffix names; a grey one with one channel.
 
     PNG is lossless. JPEG has the photo's own quality, 95 at least, without subsampling of colour
-    (4:4:4), which masks do not survive as well.
+    (4:4:4), as fine as the mask's (docs/protection.md).
 
     Args:
       photo: to encode.
