@@ -2,18 +2,26 @@
 
 import ctypes
 import gc
+import shutil
 import sys
 
 import jax
+import pi_heif
+import pillow_heif
 import psutil
 import pytest
 import xdist
+from PIL import Image
 
 from tipim_jax import runtime
+from tipim_jax.datasets import bundled as people
 from tipim_jax.networks import get
-from tipim_jax.photos import YUNET, FaceDetector
+from tipim_jax.photos import YUNET, FaceDetector, read_photo
 from weights_convert import obtain
 from weights_convert.origins import cached_path
+
+pillow_heif.register_heif_opener()  # writes HEIC, which the product does not
+pi_heif.register_heif_opener()  # reads it, as in the product
 
 # Beyond these, workers want more memory than they are worth.
 _MOST_WORKERS = 4
@@ -88,3 +96,36 @@ def mobileface(originals, cache):
     place.parent.mkdir(parents=True)
     place.write_bytes(originals["mobileface"].read_bytes())
     return get("mobileface")
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory):
+    """Two single portraits of different people, two of them in one picture, and three bad files."""
+    folder = tmp_path_factory.mktemp("album")
+    first, second = (
+        Image.fromarray(read_photo(people.photos(name)[0]).pixels)
+        for name in ("Person_002", "Person_005")
+    )
+    exif = Image.Exif()
+    exif[0x010F] = "a camera"
+    exif.get_ifd(0x8825)[1] = "N"  # GPS
+    (folder / "holiday").mkdir()
+    first.save(folder / "holiday" / "beach.jpg", exif=exif, quality=95)
+    second.save(folder / "portrait.png")
+    both = Image.new("RGB", (500, 250))
+    both.paste(first, (0, 0))
+    both.paste(second, (250, 0))
+    both.save(folder / "both.png")
+    Image.new("RGB", (200, 200), "green").save(folder / "meadow.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a photo")
+    (folder / "notes.txt").write_text("not a photo either")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_gallery(tmp_path_factory):
+    """Four people: one of the album's, three others."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for name in ("Person_005", "Person_010", "Person_020", "Person_063"):
+        shutil.copytree(people.FOLDER / name, folder / name)
+    return folder

@@ -16,9 +16,14 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pi_heif
+import pillow_heif
 from PIL import Image
 
 from tipim_jax.photos import PhotoError, decode_photo, read_photo
+
+pillow_heif.register_heif_opener()  # writes HEIC, which the product does not
+pi_heif.register_heif_opener()  # reads it, as in the product
 
 _MOST = 5.0  # seconds of CPU time a file
 _GIANT = (0, 1, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF, 13_000)
@@ -60,17 +65,9 @@ def sound() -> dict[str, bytes]:
         "ppm": (smooth, "PPM", {}),
         "ico": (smooth, "ICO", {}),
         "tga": (smooth, "TGA", {}),
+        "heic": (smooth, "HEIF", {"exif": exif}),
+        "heic-several": (smooth, "HEIF", frames),
     }
-    try:
-        import pillow_heif
-    except ImportError:
-        pass
-    else:
-        pillow_heif.register_heif_opener()
-        kinds |= {
-            "heic": (smooth, "HEIF", {"exif": exif}),
-            "heic-several": (smooth, "HEIF", frames),
-        }
     made = {}
     for name, (image, image_format, options) in kinds.items():
         stream = io.BytesIO()

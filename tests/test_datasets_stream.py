@@ -141,11 +141,10 @@ def test_photos_without_a_face_are_named_and_searched_once(mixed, cache, searche
     for _ in range(2):
         photos, _, _ = stacked(faces)
         assert list(map(str, photos)) == ["A_Name_0001", "A_Name_0004"]
-        assert {str(photo): why for photo, why in faces.left_out.items()} == {
-            "A_Name_0002": NO_FACE,
-            "A_Name_0003": "cannot read A_Name_0003: not a PNG, JPEG or WebP picture, or damaged "
-            "at its start",
-        }
+        left_out = {str(photo): why for photo, why in faces.left_out.items()}
+        assert left_out.keys() == {"A_Name_0002", "A_Name_0003"}
+        assert left_out["A_Name_0002"] == NO_FACE
+        assert left_out["A_Name_0003"].startswith("cannot read A_Name_0003: no picture in a format")
         assert faces.centred == []
     assert len(searches) == 3
     assert sum(steps) == 8

@@ -32,6 +32,7 @@ def changes(before, after):
     return np.abs(after.astype(int) - before)
 
 
+@pytest.mark.thorough
 def test_the_three_kinds_of_picture_give_the_same(protector, portraits):
     pixels = read_photo(portraits[0]).pixels
     given = (portraits[0], str(portraits[0]), Image.open(portraits[0]), pixels)

@@ -104,6 +104,7 @@ def test_any_number_of_devices_gives_the_same(on_one, count, tmp_path):
         assert np.abs(on_one[mmd] - on_one[without]).max() > 1, "the term restrains the mask"
 
 
+@pytest.mark.thorough
 def test_pieces_change_nothing():
     images, targets, keys = crops(4), crops(6, seed=2), image_keys(*range(4))
     device = tuple(jax.local_devices()[:1])

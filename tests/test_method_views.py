@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.test_method import crops, image_keys, small_network
+from tests.method_toy import crops, image_keys, small_network
 from tipim_jax.datasets import bundled as people
 from tipim_jax.method import Surrogate, TipIm, protect
 from tipim_jax.method.views import (

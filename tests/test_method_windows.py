@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.scipy.ndimage import map_coordinates
 
-from tests.test_method import crops, image_keys, small_network
+from tests.method_toy import crops, image_keys, small_network
 from tipim_jax.method import Surrogate, TipIm, protect
 from tipim_jax.method.budget import face_weight
 from tipim_jax.method.views import draw_alignment, posted_view
@@ -113,6 +113,7 @@ def test_another_alignment_is_the_same_share_of_every_window():
         np.testing.assert_allclose(*shifts, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_every_window_of_a_posted_view_is_compressed_alike():
     photo, (key, other) = jnp.asarray(crops(1, size=PHOTO)[0]), jax.random.split(jax.random.key(3))
     tight = posted_view(key, jnp.asarray(placed(TIGHT, 1.0)), TIGHT)

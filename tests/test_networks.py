@@ -154,6 +154,7 @@ def test_a_batch_is_embedded_as_its_images_are(name, golden):
     np.testing.assert_allclose(unit(together), unit(apart), atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", first_and(*AUTOMATIC), indirect=True)
 def test_bfloat16_hardly_changes_a_cosine(name, golden):
     crops = golden["crops"]

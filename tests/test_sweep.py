@@ -183,6 +183,7 @@ def test_every_cell_is_what_the_method_gives_with_its_settings(tmp_path, surroga
         assert abs(crops.astype(int) - probes).max() <= cell.settings.epsilon
 
 
+@pytest.mark.thorough
 def test_mmd_groups_are_of_one_cell_and_the_last_may_be_smaller(tmp_path, surrogate):
     grid = cells(mmd_group_size=2)
     found = run_cells(grid, tmp_path, surrogate, batch_size=3)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
+import pi_heif
 from jaxtyping import UInt8
 from PIL import Image, ImageCms
 
@@ -17,7 +17,7 @@ from tipim_jax.photos.colour import ADOBE_CURVE, ADOBE_RGB, DISPLAY_P3, SRGB_CUR
 from tipim_jax.photos.formats import HEAD, SUFFIXES_OF, picture_format
 from tipim_jax.photos.metadata import companions, said
 
-pillow_heif.register_heif_opener()
+pi_heif.register_heif_opener()
 
 # EXIF orientation: what makes the picture upright (EXIF 2.32, tag 0x0112).
 _TURNS = {

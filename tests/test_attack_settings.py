@@ -1,0 +1,137 @@
+"""What may be asked of the attack command, and what it says of what may not."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.attack_cases import attack
+from tipim_jax.attack import settings
+from tipim_jax.attack.__main__ import main
+from tipim_jax.method import TipIm
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere does not exist"),
+        (["--epsilon", "300"], "epsilon is 300.0; expected a value in [0, 255]"),
+        (["--batch-size", "0"], "--batch-size is 0; expected at least 1"),
+        (["--config", "missing.toml"], "--config missing.toml cannot be read"),
+        (["--targets", "EMPTY"], "holds no photos"),
+        (["--gallery", "EMPTY"], "one folder for each person"),
+        (["EMPTY"], "no photos in"),
+        (["EMPTY"], "/trip[old] [/red]; expected JPEG"),
+        (["--num-processes", "2"], "--coordinator, --num-processes and --process-id go together"),
+        (["--output", "FILE"], "is no folder that can be written to"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(arguments, message, tmp_path, capsys):
+    empty = tmp_path / "trip[old] [" / "red]"  # what Rich would read as markup
+    empty.mkdir(parents=True)
+    file = tmp_path / "file"
+    file.touch()
+    stands_for = {"EMPTY": empty, "FILE": file}
+    arguments = [stands_for.get(argument, argument) for argument in arguments]
+    status, said = attack("--output", tmp_path / "out", *arguments, capsys=capsys)
+    assert status == 1
+    assert message in " ".join(said.err.split())
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("arguments", [["--surrogate", "facenoet"], ["--iterations", "many"]])
+def test_an_unknown_network_or_no_number_is_a_usage_error(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert arguments[1] in capsys.readouterr().err
+
+
+def test_help_teaches(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    for word in ("examples:", "--surrogate", "--gamma", "--config", "mobileface, sface, dlib"):
+        assert word in text
+
+
+@pytest.mark.parametrize("name", settings.PRESETS)
+def test_each_preset_has_a_configuration_file_that_says_the_same(name):
+    by_file = settings.parse(["--config", str(CONFIGS / f"{name}.toml")])
+    by_name = settings.parse(["--preset", name])
+    assert by_file.method == by_name.method == settings.PRESETS[name]()
+    assert by_file.surrogates == by_name.surrogates
+    assert by_file.recognisers == by_name.recognisers
+    assert dataclasses.replace(by_file, surrogate=(), config=None) == by_name
+
+
+def test_published_variants_are_of_fewer_networks_unless_others_are_named():
+    assert settings.parse(["--preset", "paper"]).surrogates == ("mobileface", "sface")
+    assert len(settings.parse([]).surrogates) == 5
+    named = settings.parse(["--preset", "paper", "--surrogate", "dlib"])
+    assert named.surrogates == ("dlib",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("cpu", "fast"), ("gpu", "strong"), ("tpu", "strong")]
+)
+def test_the_devices_decide_the_preset_where_nobody_names_one(
+    kind, expected, monkeypatch, tmp_path
+):
+    """Once JAX has them: wheels that are installed say nothing of devices."""
+    (tmp_path / "jax_cuda12_plugin").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("tipim_jax.attack.__main__.backend", lambda: kind)
+    given = []
+    monkeypatch.setattr(
+        "tipim_jax.attack.run.run", lambda settings, *others: given.append(settings)
+    )
+    file = tmp_path / "mine.toml"
+    file.write_text("[method]\nepsilon = 7\n")
+    method = settings.PRESETS[expected]()
+    for arguments, wanted in (
+        ([], method),
+        (["--iterations", "3"], dataclasses.replace(method, iterations=3)),
+        (["--config", str(file)], dataclasses.replace(method, epsilon=7.0)),
+        (["--preset", "auto"], method),
+        (["--preset", "official"], TipIm.official()),
+        (["--config", str(CONFIGS / "fast.toml")], TipIm.fast()),
+    ):
+        assert main(arguments) == 0
+        assert given[-1].method == wanted
+    assert [one.preset for one in given] == [expected] * 4 + ["official", "fast"]
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "paper"\nsurrogate = ["dlib"]\nseed = 5\n[method]\nepsilon = 7\n')
+    found = settings.parse(["--config", str(path), "--iterations", "3"])
+    assert found.method == dataclasses.replace(TipIm.paper(), epsilon=7.0, iterations=3)
+    assert found.surrogates == ("dlib",) and found.seed == 5
+    assert settings.parse([f"--config={path}", "--surrogate", "sface"]).surrogates == ("sface",)
+    assert settings.parse(["--preset", "paper"]).method == TipIm.paper()
+    path.write_text('coordinator = "host:1"\nnum_processes = 2\nprocess_id = 0\noutput = "here"\n')
+    found = settings.parse(["--config", str(path)])
+    assert (found.coordinator, found.num_processes, found.process_id) == ("host:1", 2, 0)
+    assert found.output == Path("here")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epsilon = 8", "epsilon is no setting"),
+        ("[method]\nepsilon = 'much'", r"epsilon is 'much'; expected a value of type float"),
+        ("preset = 'best'", "preset is 'best'; expected one of fast, strong, economical"),
+        ("= 3", "is no TOML"),
+        ("[method]\nnorm = 'l7'", "norm is 'l7'"),
+        ("surrogate = ['facenoet']", "facenoet"),
+    ],
+)
+def test_a_mistake_in_a_configuration_file_is_named(text, message, tmp_path):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(settings.SettingsError, match=message):
+        settings.parse(["--config", str(path)])
