@@ -88,7 +88,8 @@ def test_another_alignment_moves_the_face_by_a_few_pixels():
     assert 1 < np.median(moved) < 4 and moved.max() < 15
 
 
-@pytest.mark.parametrize("choice", [pytest.param("search", marks=pytest.mark.thorough), "nearest"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("choice", ["search", "nearest"])
 def test_views_are_averaged(choice):
     """The gradient of several views is the mean of theirs: the step shows it."""
     network, original, targets = surrogate(), crops(1, size=CROP) / 2 + 60, crops(1, 2, CROP)

@@ -40,7 +40,8 @@ def seen(photo, alignment, size):
     return jnp.stack(channels, axis=-1)
 
 
-@pytest.mark.parametrize("choice", [pytest.param("search", marks=pytest.mark.thorough), "nearest"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("choice", ["search", "nearest"])
 def test_each_surrogate_pulls_through_its_own_window(choice):
     """One step agrees with the loss written out, and differentiated by JAX."""
     networks = [surrogate(TIGHT, 0), surrogate(LOOSE, 1, seed=3, dim=8)]
