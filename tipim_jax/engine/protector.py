@@ -227,7 +227,7 @@ class Protector:
             seed=self.seed,
             layout=self.layout(size),
             progress=stream.advance,
-            kept=kept,
+            kept=kept and kept / self.decides[:16],  # whose state is no use to other settings
         )
         for mask in found:
             stream.add(mask)
