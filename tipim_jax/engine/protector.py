@@ -24,7 +24,14 @@ from jaxtyping import UInt8
 
 from tipim_jax.backend import backend
 from tipim_jax.engine import defaults
-from tipim_jax.engine.found import NO_MEMORY, NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
+from tipim_jax.engine.found import (
+    FAULTS,
+    NOT_FINITE,
+    FaceOutcome,
+    FoundPhoto,
+    MaskedPhoto,
+    said_of,
+)
 from tipim_jax.engine.loop import masks, size_of_batch
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.engine.stream import PhotoStream, Waiting
@@ -33,14 +40,7 @@ from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
 from tipim_jax.networks import onet
-from tipim_jax.photos import (
-    UNSURE,
-    YUNET,
-    FaceDetector,
-    PhotoError,
-    add_masks,
-    region,
-)
+from tipim_jax.photos import UNSURE, YUNET, FaceDetector, PhotoError, add_masks, region
 from tipim_jax.runtime import configure, cores
 from weights_convert import obtain
 
@@ -199,8 +199,8 @@ class Protector:
         """As `find`; one that cannot be read or is too large is without faces and says why."""
         try:
             return self.find(picture, first_frame=first_frame)
-        except (PhotoError, MemoryError) as error:
-            return FoundPhoto(picture, None, "", (), (), fault=str(error) or NO_MEMORY)
+        except FAULTS as error:
+            return FoundPhoto(picture, None, "", (), (), fault=said_of(error))
 
     def masked(
         self,
