@@ -128,6 +128,15 @@ def test_names_that_differ_in_case_alone_do_not_meet(tmp_path):
     assert outputs(found, tmp_path / "out") == ["A.png", "a.png.png"]
 
 
+def test_names_that_differ_in_how_an_accent_is_coded_do_not_meet(tmp_path):
+    """A letter and its accent are one sign or two; a Mac's disks do not tell them apart."""
+    touch(tmp_path / "in" / "e\N{COMBINING ACUTE ACCENT}.png", tmp_path / "in" / "\u00c9.png")
+    if len(list((tmp_path / "in").iterdir())) == 1:
+        pytest.skip("this file system does not tell them apart")
+    copies = outputs(find_photos([tmp_path / "in"]), tmp_path / "out")
+    assert copies == ["e\N{COMBINING ACUTE ACCENT}.png", "\u00c9.png.png"]
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
     [
@@ -212,3 +221,8 @@ def test_no_photo_is_overwritten_by_its_copy(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     with pytest.raises(PhotoError, match="would overwrite"):
         output_paths(find_photos([tmp_path]), tmp_path / "link", saved_as="same")
+    # As on a disk that ignores case, where In/a.png is in/a.png: one file has two names.
+    (tmp_path / "In").mkdir()
+    os.link(tmp_path / "a.png", tmp_path / "In" / "a.png")
+    with pytest.raises(PhotoError, match="would overwrite"):
+        output_paths(find_photos([tmp_path / "a.png"]), tmp_path / "In", saved_as="same")
