@@ -20,7 +20,7 @@ from jaxtyping import Float, UInt8
 from tipim_jax.photos.face import Face, quarter_turn
 from tipim_jax.photos.onet import second_opinion
 from tipim_jax.photos.turning import upright
-from tipim_jax.photos.yunet import SAME_FACE, YuNet, merge
+from tipim_jax.photos.yunet import SAME_FACE, YuNet, merge, rescale
 
 NO_FACE = "no face found"  # what is said of a photo in which none is
 UNSURE = "it is not sure which way up the face is"  # why a face that was found is left alone
@@ -140,7 +140,6 @@ class FaceDetector:
 
     def _small(self, pixels, size) -> Iterator[Float[np.ndarray, "count 15"]]:
         """Of small faces, each of which is whole in the tile in whose inner part its middle is."""
-        ratio = np.array(size[::-1]) / pixels.shape[1::-1]
         for rows in _tiles(pixels.shape[0]):
             for columns in _tiles(pixels.shape[1]):
                 found = self._yunet.search(pixels[rows, columns])
@@ -156,8 +155,7 @@ class FaceDetector:
                 found = found[inner]
                 found[:, :2] += (columns.start, rows.start)
                 found[:, 4:14] += np.tile((columns.start, rows.start), 5)
-                found[:, :4] *= np.tile(ratio, 2)
-                found[:, 4:14] = (found[:, 4:14] + 0.5) * np.tile(ratio, 5) - 0.5
+                rescale(found, pixels.shape[:2], size)
                 yield found
 
 
