@@ -62,6 +62,12 @@ def test_whatever_decides_a_mask_makes_another_run_of_it(changes):
     assert _decides(**changes) != _decides()
 
 
+def test_what_other_code_found_and_wrote_does_not_count_as_protected(monkeypatch):
+    before = _decides()
+    monkeypatch.setattr("tipim_jax.engine.protector.aligner_version", lambda: "other")
+    assert _decides() != before
+
+
 def test_a_batch_that_was_under_way_does_not_go_on_with_other_settings(monkeypatch, tmp_path):
     kept = []
     monkeypatch.setattr(

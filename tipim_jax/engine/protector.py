@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from tipim_jax.backend import backend
+from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
 from tipim_jax.engine.found import (
     FAULTS,
@@ -145,6 +146,7 @@ class Protector:
             self.seed,
             self.dtype,
             self.batch_size if together else None,
+            aligner_version(),  # a run does not count as protected what other code found
         )
 
     def protect(self, picture: Picture) -> Protected:
