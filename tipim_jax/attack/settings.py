@@ -54,7 +54,8 @@ class Attack:
     Attributes:
       paths: Photos (JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000), whatever they are
         called, and folders of them.
-      output: Folder that the protected photos, results.json and report.html are written to.
+      output: Folder that the protected photos, results.json and report.html are written to. The
+        report shows the faces unprotected, too, and is not to be posted with the photos.
       surrogate: Network that masks are made against; give it once per network. The more there are,
         and the more they differ, the better a mask holds against one that it never saw.
       recogniser: Network that results are measured with; give it once per network. One that is no
