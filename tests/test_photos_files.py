@@ -89,8 +89,8 @@ def test_all_paths_that_are_no_photos_are_named_at_once(tmp_path):
 
 def test_the_output_of_an_earlier_run_is_passed_over(tmp_path):
     touch(tmp_path / "a.png", tmp_path / "out" / "a.png")
-    assert names(find_photos([tmp_path], skip=tmp_path / "out")) == ["a.png"]
-    assert names(find_photos([tmp_path / "out"], skip=tmp_path / "out")) == ["a.png"]
+    for asked_for in (tmp_path, tmp_path / "out"):
+        assert names(find_files([asked_for], skip=tmp_path / "out").photos) == ["a.png"]
 
 
 def test_equal_names_from_several_folders_keep_the_folders_names(tmp_path):

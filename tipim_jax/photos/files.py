@@ -49,9 +49,9 @@ class FoundFiles:
     others: list[tuple[PhotoFile, str]]
 
 
-def find_photos(paths: Sequence[Path], *, skip: Path | None = None) -> list[PhotoFile]:
+def find_photos(paths: Sequence[Path]) -> list[PhotoFile]:
     """The photos of `find_files`."""
-    return find_files(paths, skip=skip).photos
+    return find_files(paths).photos
 
 
 def find_files(paths: Sequence[Path], *, skip: Path | None = None) -> FoundFiles:

@@ -35,6 +35,7 @@ _LARGEST_FACE = 400
 # still helps another's; the weight of a search in the mean is its score above the level below it.
 _SEARCH_THRESHOLD = 0.5
 _WEIGHTLESS = 0.45
+THRESHOLD = 0.7  # of the score, for a face
 SAME_FACE = 0.4  # boxes that share so much of their union are one face's
 _MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
 
