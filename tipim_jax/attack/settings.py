@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -176,7 +176,13 @@ def check(settings: Attack) -> None:
         settings.method.check()
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    for name in (*settings.surrogate, *settings.recogniser):  # a file's are not checked by tyro
+    # What a file says is not checked by tyro.
+    for name, hint in get_type_hints(Attack).items():
+        value = getattr(settings, name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            known = ", ".join(get_args(hint))
+            raise SettingsError(f"{name} is {value!r}; expected one of {known}")
+    for name in (*settings.surrogate, *settings.recogniser):
         if name not in networks.names():
             known = ", ".join(networks.names())
             raise SettingsError(f"{name!r} is no network; expected one of {known}")
