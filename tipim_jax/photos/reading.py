@@ -108,6 +108,22 @@ def transparent(path: Path) -> bool:
         return False
 
 
+def eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey as 8-bit grey; the library's own conversion would clip it.
+
+    Raises:
+      ValueError: its levels are of another kind.
+    """
+    if image.mode == "F":
+        raise ValueError("its levels are no whole numbers; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    levels = np.asarray(image).astype(np.int64)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise ValueError("its levels are outside [0, 65535]; save it with 8 or 16 bits")
+    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+
+
 def _decode(content: bytes, first_frame: bool) -> Photo:
     image_format = picture_format(content[:HEAD])
     if image_format is None:
@@ -131,7 +147,7 @@ def _decode(content: bytes, first_frame: bool) -> Photo:
     if image.mode in ("La", "RGBa"):  # colours multiplied by their opacity
         image = image.convert(image.mode.upper())
     grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-    image = _eight_bit(image)
+    image = eight_bit(image)
     alpha = None
     if image.has_transparency_data:
         # A palette's transparency can lie in its colours; RGBA takes it from wherever it is.
@@ -177,18 +193,6 @@ def _profile_without(image: Image.Image, adobe_rgb: bool) -> bytes:
     if image.info.get("nclx_profile", {}).get("color_primaries") == _P3:
         return rgb_profile("Display P3 compatible", DISPLAY_P3, SRGB_CURVE)
     return b""
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; the library's own conversion would clip it."""
-    if image.mode == "F":
-        raise ValueError("its levels are no whole numbers; save it with 8 or 16 bits")
-    if not image.mode.startswith("I"):
-        return image
-    levels = np.asarray(image).astype(np.int64)
-    if levels.min() < 0 or levels.max() > 65535:
-        raise ValueError("its levels are outside [0, 65535]; save it with 8 or 16 bits")
-    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
 
 
 def _to_rgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes]:
