@@ -181,7 +181,7 @@ def test_a_folder_that_goes_meanwhile_is_made_again(album, tmp_path):
 def test_the_photos_of_a_run_are_not_held_when_they_are_measured(album, tmp_path, monkeypatch):
     """Of thirty photos no more than one is in memory, before and after."""
     counts = []
-    read, detector = [], SimpleNamespace(detect=lambda pixels: [FACE])
+    read, detector = [], SimpleNamespace(find=lambda pixels: ([FACE], []))
     monkeypatch.setattr(saved, "read_photo", lambda path, **how: _noted(path, read))
     photos = [ProtectedPhoto(album[0], album[0].source, (FACE,), (None,))] * 30
     bars = SimpleNamespace(add=lambda *_: lambda _: None)
