@@ -69,8 +69,8 @@ class Attack:
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
       seed: Start of all random numbers; the same seed gives the same files.
       format: same writes JPEG (quality 95, or the photo's own where that is higher, 4:4:4) for
-        JPEG and HEIC, and PNG for all else; what JPEG rounds comes on top of epsilon. png writes
-        all as PNG, in which every pixel is as the mask has it.
+        JPEG, and for HEIC without transparency, and PNG for all else; what JPEG rounds comes on top
+        of epsilon. png writes all as PNG, in which every pixel is as the mask has it.
       metadata: What goes with the picture and its colour profile. dates: when it was taken, and the
         file's times. all: the EXIF data, the place included, too; not the camera's notes, nor the
         thumbnail, which would show the face unprotected; the picture is upright, so nothing is said
