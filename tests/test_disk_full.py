@@ -88,10 +88,6 @@ def album(tmp_path):
     return [PhotoFile(tmp_path / f"{name}.png", Path(f"{name}.png")) for name in "abc"]
 
 
-def _no_bar(*_):
-    return lambda _: None
-
-
 def _protected(album, output, masks=None):
     outputs = {file.source: output / file.source.name for file in album}
     journal = Journal(output, "settings")
