@@ -13,7 +13,14 @@ import pi_heif
 from jaxtyping import UInt8
 from PIL import Image, ImageCms
 
-from tipim_jax.photos.colour import ADOBE_CURVE, ADOBE_RGB, DISPLAY_P3, SRGB_CURVE, rgb_profile
+from tipim_jax.photos.colour import (
+    ADOBE_CURVE,
+    ADOBE_RGB,
+    DISPLAY_P3,
+    SRGB_CURVE,
+    impersonal,
+    rgb_profile,
+)
 from tipim_jax.photos.formats import HEAD, SUFFIXES_OF, picture_format
 from tipim_jax.photos.metadata import companions, said
 
@@ -51,7 +58,7 @@ class Photo:
       pixels: upright, as the file says.
       alpha: the opacity of each pixel, 255 is opaque; None for a photo without transparency.
       icc_profile: colour profile of `pixels`, empty where they are sRGB; of a grey photo that of
-        its one channel.
+        its one channel. Of a device it says no more than its colours.
       exif: EXIF without orientation, previews and the maker's private notes; may be empty.
       taken: EXIF that says when the photo was taken and nothing else; may be empty.
       grey: the file has one channel, which stands in all three.
@@ -156,7 +163,7 @@ def _decode(content: bytes, first_frame: bool) -> Photo:
     return Photo(
         pixels=np.array(rgb),
         alpha=alpha,
-        icc_profile=profile,
+        icc_profile=impersonal(profile),
         exif=found.exif,
         taken=found.taken,
         grey=grey,
