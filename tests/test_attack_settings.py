@@ -128,6 +128,9 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
         ("= 3", "is no TOML"),
         ("[method]\nnorm = 'l7'", "norm is 'l7'"),
         ("surrogate = ['facenoet']", "facenoet"),
+        ("format = 'keep'", r"wrong.toml: format is 'keep'; expected one of same, png"),
+        ("metadata = 'date'", "metadata is 'date'; expected one of none, dates, all"),
+        ("dtype = 'half'", "dtype is 'half'; expected one of auto, float32, bfloat16"),
     ],
 )
 def test_a_mistake_in_a_configuration_file_is_named(text, message, tmp_path):

@@ -1,13 +1,16 @@
 """Where faces are, and their crops, are found once and kept by the photo's content."""
 
 import io
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tipim_jax import photos
 from tipim_jax.datasets import FaceSet
-from tipim_jax.datasets.crops import CropCache
+from tipim_jax.datasets.crops import CropCache, aligner_version
 from tipim_jax.networks import WINDOWS
 from tipim_jax.photos import NO_FACE, YUNET, FaceDetector, central_face, decode_photo, look
 from weights_convert import obtain
@@ -60,3 +63,15 @@ def test_a_damaged_file_is_made_again(keep, kept, searches):
     np.testing.assert_array_equal(found.face.landmarks, expected.face.landmarks)
     assert len(searches) == 2
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["detection", "metadata", "formats", "region"])
+def test_what_other_code_found_is_not_taken(name, tmp_path, monkeypatch):
+    """Metadata say which way up a photo is, formats what reads it."""
+    code = Path(shutil.copytree(Path(photos.__file__).parent, tmp_path / "photos"))
+    monkeypatch.setattr(photos, "__file__", str(code / "__init__.py"))
+    version = aligner_version.__wrapped__
+    before = version()
+    with open(code / f"{name}.py", "a") as file:
+        file.write("# otherwise")
+    assert version() != before

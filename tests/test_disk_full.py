@@ -9,6 +9,7 @@ import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from orbax.checkpoint import v1 as ocp
@@ -87,10 +88,6 @@ def album(tmp_path):
     return [PhotoFile(tmp_path / f"{name}.png", Path(f"{name}.png")) for name in "abc"]
 
 
-def _no_bar(*_):
-    return lambda _: None
-
-
 def _protected(album, output, masks=None):
     outputs = {file.source: output / file.source.name for file in album}
     journal = Journal(output, "settings")
@@ -153,12 +150,16 @@ def test_a_photo_too_large_for_the_memory_costs_itself_alone(album, tmp_path, mo
     assert [source.name for source in found.photos] == ["a.png", "c.png"]
     assert [*found.missed.values()] == ["it takes more memory than there is"]
 
-    def finding(*_, **__):
+    def finding(*_, first_frame):
+        if first_frame:
+            cv2.resize(np.zeros((1, 1), np.uint8), (2**24, 2**24))
         raise MemoryError("Unable to allocate 9 GiB")
 
     protector = object.__new__(Protector)
     monkeypatch.setattr(Protector, "find", finding)
     assert protector.find_or_fault("a.png").fault == "Unable to allocate 9 GiB"
+    fault = protector.find_or_fault("a.png", first_frame=True).fault
+    assert fault == f"Failed to allocate {2**48} bytes"
 
 
 def test_a_folder_that_goes_meanwhile_is_made_again(album, tmp_path):
@@ -177,7 +178,7 @@ def test_a_folder_that_goes_meanwhile_is_made_again(album, tmp_path):
 def test_the_photos_of_a_run_are_not_held_when_they_are_measured(album, tmp_path, monkeypatch):
     """Of thirty photos no more than one is in memory, before and after."""
     counts = []
-    read, detector = [], SimpleNamespace(detect=lambda pixels: [FACE])
+    read, detector = [], SimpleNamespace(find=lambda pixels: ([FACE], []))
     monkeypatch.setattr(saved, "read_photo", lambda path, **how: _noted(path, read))
     photos = [ProtectedPhoto(album[0], album[0].source, (FACE,), (None,))] * 30
     bars = SimpleNamespace(add=lambda *_: lambda _: None)

@@ -63,10 +63,14 @@ def test_compare_says_that_the_mask_takes_a_face_away_from_its_owner(protector, 
     assert after.cosine < before.cosine - 0.2
 
 
-def test_compare_needs_a_face_in_each_picture_and_a_threshold(portraits):
+def test_compare_needs_a_face_in_each_picture_and_a_threshold(portraits, monkeypatch):
     nobody = np.full((80, 80, 3), 90, np.uint8)
-    with pytest.raises(ValueError, match="no face was found in the second picture"):
+    with pytest.raises(ValueError, match="no face found in the second picture"):
         compare(portraits[0], nobody, recogniser="mobileface")
+    with monkeypatch.context() as patch:
+        patch.setattr("tipim_jax.photos.detection.upright", lambda *_: None)
+        with pytest.raises(ValueError, match="not sure which way up the face is in the first"):
+            compare(portraits[0], nobody, recogniser="mobileface")
     with pytest.raises(ValueError, match="no network is called 'facenoet'"):
         compare(portraits[0], portraits[0], recogniser="facenoet")
 

@@ -17,7 +17,7 @@ def _targets(contents=("a", "b"), people=("Ann", "Bob"), faces=(FACE, FACE)):
     return Targets("here", PhotoFaces(people, people, faces, contents, read=None), {})
 
 
-def _decides(**changes):
+def _protector(**changes):
     one = object.__new__(Protector)  # what it loads is of no concern here
     weights = changes.pop("weights", {"kernel": np.arange(4.0)})
     name = changes.pop("network", "mobileface")
@@ -30,7 +30,11 @@ def _decides(**changes):
         "batch_size": 8,
     }
     vars(one).update(values | changes)
-    return one.decides
+    return one
+
+
+def _decides(**changes):
+    return _protector(**changes).decides
 
 
 def test_the_same_is_the_same():
@@ -56,3 +60,23 @@ def test_the_same_is_the_same():
 )
 def test_whatever_decides_a_mask_makes_another_run_of_it(changes):
     assert _decides(**changes) != _decides()
+
+
+def test_what_other_code_found_and_wrote_does_not_count_as_protected(monkeypatch):
+    before = _decides()
+    monkeypatch.setattr("tipim_jax.engine.protector.aligner_version", lambda: "other")
+    assert _decides() != before
+
+
+def test_a_batch_that_was_under_way_does_not_go_on_with_other_settings(monkeypatch, tmp_path):
+    kept = []
+    monkeypatch.setattr(
+        "tipim_jax.engine.protector.masks", lambda *_, **how: kept.append(how["kept"]) or iter(())
+    )
+    monkeypatch.setattr(Protector, "layout", lambda *_: None)
+    monkeypatch.setattr(Targets, "crops", None)
+    for changes in ({}, {}, {"targets": _targets(contents=("a", "c"))}, {"method": TipIm.strong()}):
+        protector = _protector(_surrogates=(), _on_cpu=True, **changes)
+        assert not list(protector.masked([], kept=tmp_path))
+    same, again, *others = kept
+    assert same == again and len({same, *others}) == 3

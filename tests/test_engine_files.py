@@ -140,3 +140,10 @@ def test_a_file_that_was_changed_since_is_its_owners(album):
     written["a.JPG"].write_bytes(b"edited by its owner")
     missed = {source.name: reason for source, reason in protect(album).missed.items()}
     assert "is there and not from a run of this command" in missed["a.JPG"]
+
+
+def test_a_run_that_comes_to_its_end_leaves_no_batch_under_way(album):
+    kept = album.parent / "out" / ".tipim_jax" / "unfinished"
+    (kept / "of other photos").mkdir(parents=True)
+    protect(album)
+    assert kept.parent.exists() and not kept.exists()

@@ -59,9 +59,11 @@ def test_killed_at_any_step_a_photo_is_to_be_done_again(tmp_path, source, target
 
 
 @pytest.mark.parametrize("kill", ["journal", "photo"])
-def test_killed_while_it_is_made_anew_the_older_one_is_still_ours(tmp_path, source, target, kill):
+def test_killed_while_it_is_made_anew_the_older_one_stays_ours(tmp_path, source, target, kill):
     written(journal(tmp_path), source, target)
     other = journal(tmp_path, "other settings")
+    written(other, source, target, b"protected otherwise", kill=kill)
+    assert other.state(source, target) == "to do"
     written(other, source, target, b"protected otherwise", kill=kill)
     assert other.state(source, target) == "to do"
     written(other, source, target, b"protected otherwise")

@@ -34,6 +34,8 @@ def exif_with_everything():
     exif.get_ifd(ExifTags.IFD.GPSInfo)[2] = (48.0, 12.0, 30.0)
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2020:01:02 03:04:05"
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.MakerNote] = b"private preview"
+    for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        exif.get_ifd(directory)[0xEA1C] = b"private preview"  # of a maker's own
     data = bytearray(exif.tobytes()[6:])
     order = "<" if data[:2] == b"II" else ">"
     (first,) = struct.unpack_from(order + "I", data, 4)

@@ -91,8 +91,8 @@ def test_a_turned_face_of_which_the_opinions_differ_is_unsure(detector):
         return dataclasses.replace(face, landmarks=face.landmarks + face.box[2], score=1.0)
 
     yunet = detector._yunet
-    assert upright(yunet, second_opinion, photo, wrong, 0.7).quarter_turns == 3
-    assert upright(yunet, elsewhere, photo, wrong, 0.7) is None
+    assert upright(yunet, second_opinion, photo, wrong).quarter_turns == 3
+    assert upright(yunet, elsewhere, photo, wrong) is None
 
 
 def test_faces_that_are_unsure_are_told_apart_from_the_others(detector, monkeypatch):

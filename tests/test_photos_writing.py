@@ -1,7 +1,9 @@
 """Photos are written without surprises, and nothing private goes with them."""
 
 import errno
+import io
 import os
+import struct
 
 import numpy as np
 import pytest
@@ -88,6 +90,30 @@ def test_what_is_no_date_is_not_kept_as_one(tmp_path):
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "at Ann's place, 12 Oak Lane"
     Image.fromarray(picture()).save(tmp_path / "a.jpg", exif=exif)
     assert read_photo(tmp_path / "a.jpg").taken == b""
+
+
+def test_of_a_screen_a_profile_says_its_colours_and_no_serial_number(tmp_path):
+    """As those of Macs have it, in a tag of their own, and those of Linux, in another."""
+    for tag in (b"mmod", b"meta"):
+        serial = tag + b"\0\0\0\0" + b"SERIAL 4711"
+        place = 132 + 12 * int.from_bytes(SRGB[128:132], "big")
+        moved = bytearray(SRGB[:place] + struct.pack(">4sII", tag, len(SRGB) + 12, len(serial)))
+        for entry in range(136, place, 12):
+            struct.pack_into(">I", moved, entry, struct.unpack_from(">I", SRGB, entry)[0] + 12)
+        moved[131] += 1
+        profile = bytes(moved) + SRGB[place:] + serial
+        profile = struct.pack(">I", len(profile)) + profile[4:]
+        Image.fromarray(picture()).save(tmp_path / "a.png", icc_profile=profile)
+        found = read_photo(tmp_path / "a.png").icc_profile
+        assert found == profile.replace(serial, bytes(len(serial)))
+        swatch = Image.fromarray(picture())
+        lab = ImageCms.createProfile("LAB")
+        seen = [
+            ImageCms.profileToProfile(swatch, ImageCms.ImageCmsProfile(io.BytesIO(one)), lab,
+                                      outputMode="LAB").tobytes()
+            for one in (SRGB, found)
+        ]  # fmt: skip
+        assert seen[0] == seen[1]
 
 
 def test_a_profile_of_another_colour_space_is_not_kept(tmp_path):

@@ -32,6 +32,14 @@ def test_the_page_needs_nothing_but_itself():
     assert policy["content"].startswith("default-src 'none'")
 
 
+def test_the_page_says_that_it_is_not_to_be_posted_and_claims_no_more_than_is_so():
+    page = made([photo(0)], [report.NotProtected("x.jpg", "1 of its 2 faces: not sure")])
+    assert "shows the faces as they were, too: do not post it" in page.text
+    assert "not protected, or some faces are not." in page.text
+    assert "nothing was written" not in page.text, "of such a photo something was"
+    assert "do not post" not in made([]).text
+
+
 def test_the_page_can_be_read_without_seeing_it_and_in_the_dark():
     page = made([photo(0)])
     assert page.all("html", lang="en")

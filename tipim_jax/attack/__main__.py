@@ -62,6 +62,8 @@ def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
     console = Console()
     summarise(results, console)
     if (page := settings.output / "report.html").is_file():  # not so on a disk that is full
+        if results.photos:
+            console.print("report.html shows faces as they were, too: do not post it with photos")
         console.print(str(page))
     return status(results)
 

@@ -1,5 +1,6 @@
 """One run of the command: the engine protects, the judge measures, the report shows."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -118,8 +119,11 @@ def _protect(
 
     outcome = protected(own, settings.overwrite)
     process.wait()
-    if process.index == 0 and process.count > 1:
-        return protected(files, False)
+    if process.index == 0:
+        if process.count > 1:
+            outcome = protected(files, False)
+        # Of batches that were killed and came together otherwise, or with other settings, since.
+        shutil.rmtree(journal.unfinished, ignore_errors=True)
     return outcome
 
 

@@ -65,8 +65,12 @@ def read_back(
     before, after = original.pixels, read_photo(photo.saved).pixels
     if before.shape != after.shape:
         raise PhotoError(f"{photo.file.source} was changed since it was protected; run this again")
-    candidates = detector.detect(after)
-    again = [_same_face(face, candidates) for face in photo.faces]
+    sure, unsure = detector.find(after)
+    # One of which it is not sure how it lies is still one, and is looked at as it was before.
+    again = [
+        _same_face(face, sure) or (face if _same_face(face, unsure) else None)
+        for face in photo.faces
+    ]
     crops = [_crops(face, before, after) for face in photo.faces]
     saved = SavedPhoto(
         photo=photo,

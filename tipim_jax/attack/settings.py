@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -54,7 +54,8 @@ class Attack:
     Attributes:
       paths: Photos (JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000), whatever they are
         called, and folders of them.
-      output: Folder that the protected photos, results.json and report.html are written to.
+      output: Folder that the protected photos, results.json and report.html are written to. The
+        report shows the faces unprotected, too, and is not to be posted with the photos.
       surrogate: Network that masks are made against; give it once per network. The more there are,
         and the more they differ, the better a mask holds against one that it never saw.
       recogniser: Network that results are measured with; give it once per network. One that is no
@@ -68,8 +69,8 @@ class Attack:
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
       seed: Start of all random numbers; the same seed gives the same files.
       format: same writes JPEG (quality 95, or the photo's own where that is higher, 4:4:4) for
-        JPEG and HEIC, and PNG for all else; what JPEG rounds comes on top of epsilon. png writes
-        all as PNG, in which every pixel is as the mask has it.
+        JPEG, and for HEIC without transparency, and PNG for all else; what JPEG rounds comes on top
+        of epsilon. png writes all as PNG, in which every pixel is as the mask has it.
       metadata: What goes with the picture and its colour profile. dates: when it was taken, and the
         file's times. all: the EXIF data, the place included, too; not the camera's notes, nor the
         thumbnail, which would show the face unprotected; the picture is upright, so nothing is said
@@ -175,7 +176,13 @@ def check(settings: Attack) -> None:
         settings.method.check()
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    for name in (*settings.surrogate, *settings.recogniser):  # a file's are not checked by tyro
+    # What a file says is not checked by tyro.
+    for name, hint in get_type_hints(Attack).items():
+        value = getattr(settings, name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            known = ", ".join(get_args(hint))
+            raise SettingsError(f"{name} is {value!r}; expected one of {known}")
+    for name in (*settings.surrogate, *settings.recogniser):
         if name not in networks.names():
             known = ", ".join(networks.names())
             raise SettingsError(f"{name!r} is no network; expected one of {known}")

@@ -21,6 +21,7 @@ from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
+import pi_heif
 import PIL
 from jaxtyping import UInt8
 
@@ -39,16 +40,6 @@ from tipim_jax.photos import (
     write_whole,
 )
 
-# Of photos, what decides what is kept.
-_DECIDE = (
-    "alignment.py",
-    "detection.py",
-    "face.py",
-    "onet.py",
-    "reading.py",
-    "turning.py",
-    "yunet.py",
-)
 _Read = TypeVar("_Read")
 
 
@@ -178,10 +169,10 @@ def aligned(pixels: UInt8[np.ndarray, "height width 3"], face: Face) -> AlignedF
 
 @functools.cache
 def aligner_version() -> str:
-    """Hash of the code and the libraries that decide what is kept."""
-    digest = hashlib.sha256(f"{cv2.__version__} {PIL.__version__} {SIZE}".encode())
-    photos = Path(tipim_jax.photos.__file__).parent
-    for file in (*(photos / name for name in _DECIDE), Path(__file__)):
+    """Hash of the code and the libraries that read photos and find what is kept of them."""
+    libraries = (cv2.__version__, PIL.__version__, pi_heif.__version__)
+    digest = hashlib.sha256(" ".join(libraries).encode())
+    for file in (*sorted(Path(tipim_jax.photos.__file__).parent.glob("*.py")), Path(__file__)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

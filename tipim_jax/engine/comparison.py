@@ -9,7 +9,7 @@ from tipim_jax.backend import backend
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.networks import Network
-from tipim_jax.photos import YUNET, FaceDetector, look
+from tipim_jax.photos import NO_FACE, UNSURE, YUNET, FaceDetector, look
 from tipim_jax.runtime import configure
 from weights_convert import obtain
 
@@ -56,10 +56,10 @@ def compare(first: Picture, second: Picture, recogniser: str = "sface") -> Compa
 def _seen(which: str, picture: Picture, network: Network):
     """The largest face, through the network's own window."""
     pixels = pixels_of(picture).pixels
-    found = _detector().detect(pixels)
-    if not found:
-        raise ValueError(f"no face was found in the {which} picture")
-    return look(pixels, found[0], network.window, network.input_size)
+    faces, unsure = _detector().find(pixels)
+    if not faces:
+        raise ValueError(f"{UNSURE if unsure else NO_FACE} in the {which} picture")
+    return look(pixels, faces[0], network.window, network.input_size)
 
 
 @functools.cache

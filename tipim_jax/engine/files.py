@@ -15,7 +15,7 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tipim_jax.engine.found import NO_MEMORY, FoundPhoto, MaskedPhoto, WrittenPhoto
+from tipim_jax.engine.found import FAULTS, FoundPhoto, MaskedPhoto, WrittenPhoto, said_of
 from tipim_jax.engine.journal import Journal, State
 from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
 from tipim_jax.engine.threads import ahead, threads
@@ -207,8 +207,8 @@ class _Writing:
         source, future = self._under_way.popleft()
         try:
             self._outcome.photos[source] = future.result()
-        except (PhotoError, MemoryError) as error:
-            self._outcome.missed[source] = str(error) or NO_MEMORY
+        except FAULTS as error:
+            self._outcome.missed[source] = said_of(error)
         except OSError as error:
             self._outcome.missed[source] = f"cannot write {error.filename}: {error.strerror}"
 

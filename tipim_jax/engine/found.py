@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.photos import NO_FACE, UNSURE, Face, Photo, PhotoError, Region, decode_photo
 
-NO_MEMORY = "it takes more memory than there is"
+# What costs a photo and not the run. OpenCV has no error of its own for memory that it cannot have.
+FAULTS = (PhotoError, MemoryError, cv2.error)
 NOT_FINITE = "its mask was not finite; nothing was added"
+
+
+def said_of(fault: Exception) -> str:
+    """What one of `FAULTS` is, in words for who has the photo."""
+    return str(getattr(fault, "err", fault)) or "it takes more memory than there is"
 
 
 @dataclass(frozen=True, eq=False)

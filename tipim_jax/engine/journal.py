@@ -78,7 +78,7 @@ class Journal:
     ) -> None:
         """Notes what is about to be written to `target`; to be called before it is."""
         before = self.read(target)
-        earlier = before.written[-1:] if before else ()
+        earlier = before.written if before else ()  # killed before it wrote, the last is not there
         entry = Entry(self.fingerprint(source_digest), (*earlier, _digest(content)), tuple(faces))
         with write_whole(self._place(target)) as stream:
             stream.write(json.dumps(dataclasses.asdict(entry), default=_plain).encode())

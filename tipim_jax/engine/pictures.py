@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from tipim_jax.photos import PhotoError, decode_photo
+from tipim_jax.photos import PhotoError, decode_photo, eight_bit
 
 Picture = str | PathLike | Image.Image | UInt8[np.ndarray, "height width 3"]
 
@@ -34,7 +34,8 @@ def pixels_of(picture: Picture, *, first_frame: bool = False) -> Pixels:
 
     Raises:
       PhotoError: a file that is missing, damaged or no photo.
-      ValueError: an array that is no uint8 RGB picture.
+      ValueError: an array that is no uint8 RGB picture, or a PIL image whose levels are no whole
+        numbers of 8 or 16 bits.
       TypeError: neither path, array nor PIL image.
     """
     if isinstance(picture, str | PathLike):
@@ -46,7 +47,8 @@ def pixels_of(picture: Picture, *, first_frame: bool = False) -> Pixels:
         photo = decode_photo(content, str(path), first_frame=first_frame)
         return Pixels(photo.pixels, hashlib.sha256(content).hexdigest())
     if isinstance(picture, Image.Image):
-        return Pixels(np.array(ImageOps.exif_transpose(picture).convert("RGB")), "")
+        upright = eight_bit(ImageOps.exif_transpose(picture))
+        return Pixels(np.array(upright.convert("RGB")), "")
     if isinstance(picture, np.ndarray):
         return Pixels(_checked(picture), "")
     raise TypeError(

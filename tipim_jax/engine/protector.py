@@ -23,8 +23,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from tipim_jax.backend import backend
+from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
-from tipim_jax.engine.found import NO_MEMORY, NOT_FINITE, FaceOutcome, FoundPhoto, MaskedPhoto
+from tipim_jax.engine.found import (
+    FAULTS,
+    NOT_FINITE,
+    FaceOutcome,
+    FoundPhoto,
+    MaskedPhoto,
+    said_of,
+)
 from tipim_jax.engine.loop import masks, size_of_batch
 from tipim_jax.engine.pictures import Picture, pixels_of
 from tipim_jax.engine.stream import PhotoStream, Waiting
@@ -33,14 +41,7 @@ from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
 from tipim_jax.networks import onet
-from tipim_jax.photos import (
-    UNSURE,
-    YUNET,
-    FaceDetector,
-    PhotoError,
-    add_masks,
-    region,
-)
+from tipim_jax.photos import UNSURE, YUNET, FaceDetector, PhotoError, add_masks, region
 from tipim_jax.runtime import configure, cores
 from weights_convert import obtain
 
@@ -145,6 +146,7 @@ class Protector:
             self.seed,
             self.dtype,
             self.batch_size if together else None,
+            aligner_version(),  # a run does not count as protected what other code found
         )
 
     def protect(self, picture: Picture) -> Protected:
@@ -199,8 +201,8 @@ class Protector:
         """As `find`; one that cannot be read or is too large is without faces and says why."""
         try:
             return self.find(picture, first_frame=first_frame)
-        except (PhotoError, MemoryError) as error:
-            return FoundPhoto(picture, None, "", (), (), fault=str(error) or NO_MEMORY)
+        except FAULTS as error:
+            return FoundPhoto(picture, None, "", (), (), fault=said_of(error))
 
     def masked(
         self,
@@ -227,7 +229,7 @@ class Protector:
             seed=self.seed,
             layout=self.layout(size),
             progress=stream.advance,
-            kept=kept,
+            kept=kept and kept / self.decides[:16],  # whose state is no use to other settings
         )
         for mask in found:
             stream.add(mask)

@@ -12,7 +12,7 @@ from tipim_jax.photos.files import (
 )
 from tipim_jax.photos.formats import SUFFIXES
 from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
-from tipim_jax.photos.reading import Photo, PhotoError, decode_photo, read_photo
+from tipim_jax.photos.reading import Photo, PhotoError, decode_photo, eight_bit, read_photo
 from tipim_jax.photos.region import REGION, Region, add_masks, region
 from tipim_jax.photos.windows import look, window_matrix
 from tipim_jax.photos.writing import Metadata, encode_photo, write_photo, write_whole
@@ -41,6 +41,7 @@ __all__ = [
     "central_face",
     "crop",
     "decode_photo",
+    "eight_bit",
     "encode_photo",
     "find_files",
     "find_photos",

@@ -1,4 +1,4 @@
-"""Colour profiles for photos that carry none but say elsewhere that their colours are not sRGB."""
+"""Colour profiles: what of them is kept, and those of photos that name their colours elsewhere."""
 
 import struct
 
@@ -21,6 +21,28 @@ ADOBE_CURVE = (563 / 256,)
 # SMPTE EG 432-1 with the curve of sRGB (IEC 61966-2-1), as Display P3
 DISPLAY_P3: Chromaticities = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+# ICC.1:2022, clause 9, and ICC.1:2001-04, 6.4: the tags that colours are worked out with, and texts
+# that a profile has to have.
+_COLOURS = frozenset(
+    b"rXYZ gXYZ bXYZ rTRC gTRC bTRC kTRC wtpt bkpt chad chrm cicp lumi gamt desc cprt A2B0 A2B1 "
+    b"A2B2 B2A0 B2A1 B2A2 D2B0 D2B1 D2B2 D2B3 B2D0 B2D1 B2D2 B2D3".split()
+)
+
+
+def impersonal(profile: bytes) -> bytes:
+    """An ICC profile without what colours are not worked out with, which becomes zero bytes.
+
+    A screenshot has that of the screen, whose maker, serial number and date may stand there.
+    """
+    count = min(int.from_bytes(profile[128:132], "big"), max(0, len(profile) - 132) // 12)
+    tags = [struct.unpack_from(">4sII", profile, 132 + 12 * n) for n in range(count)]
+    needed = {place for name, place, _ in tags if name in _COLOURS}
+    left = bytearray(profile)
+    for name, place, size in tags:
+        if name not in _COLOURS and place not in needed and place >= 132 + 12 * count:
+            left[place : place + size] = bytes(len(left[place : place + size]))
+            left[84:100] = bytes(16)  # ICC.1:2022, 7.2.18: the hash of the whole, or zeros
+    return bytes(left)
 
 
 def rgb_profile(name: str, primaries: Chromaticities, curve: tuple[float, ...]) -> bytes:

@@ -20,7 +20,7 @@ from jaxtyping import Float, UInt8
 from tipim_jax.photos.face import Face, quarter_turn
 from tipim_jax.photos.onet import second_opinion
 from tipim_jax.photos.turning import upright
-from tipim_jax.photos.yunet import SAME_FACE, YuNet, merge
+from tipim_jax.photos.yunet import SAME_FACE, THRESHOLD, YuNet, merge, rescale
 
 NO_FACE = "no face found"  # what is said of a photo in which none is
 UNSURE = "it is not sure which way up the face is"  # why a face that was found is left alone
@@ -59,18 +59,15 @@ class FaceDetector:
     Detection is deterministic: the same pixels give the same faces, whichever thread asks.
     """
 
-    def __init__(self, model_path: Path, *, score_threshold: float = 0.7):
+    def __init__(self, model_path: Path):
         """Loads YuNet.
 
         Args:
           model_path: the ONNX file that `YUNET` names.
-          score_threshold: faces whose best score is lower are left out.
 
         Raises:
           ValueError: the file is missing or no model that OpenCV can load.
         """
-        self._threshold = score_threshold
-        self._weak = min(score_threshold, _WEAK)
         self._yunet = YuNet(model_path)
 
     def detect(self, pixels: UInt8[np.ndarray, "height width 3"]) -> list[Face]:
@@ -91,7 +88,7 @@ class FaceDetector:
         if not pixels.size:
             return Found([], [])
         found = Found([], [])
-        self._add(found, pixels, merge(np.concatenate([*self._rows(pixels)]), self._weak))
+        self._add(found, pixels, merge(np.concatenate([*self._rows(pixels)]), _WEAK))
         turns = [face.quarter_turns for face in found.faces]
         # A photo without an upright face may be one that lies on its side, where YuNet sees less.
         if 0 not in turns:
@@ -105,15 +102,15 @@ class FaceDetector:
         turned = np.ascontiguousarray(np.rot90(pixels, turn))
         rows = np.concatenate([*self._rows(turned, quick=quick)])
         back = cv2.invertAffineTransform(quarter_turn(pixels.shape[:2], turn))
-        return [face.moved(back) for face in merge(rows, self._threshold)]
+        return [face.moved(back) for face in merge(rows, THRESHOLD)]
 
     def _add(self, found: Found, pixels, candidates: list[Face]) -> None:
         """Adds those candidates that are faces as they are seen more closely, each once."""
         for candidate in candidates:
             if _among(candidate, [*found.faces, *found.unsure]):
                 continue
-            strong = candidate.score >= self._threshold
-            face = upright(self._yunet, second_opinion, pixels, candidate, self._threshold)
+            strong = candidate.score >= THRESHOLD
+            face = upright(self._yunet, second_opinion, pixels, candidate)
             if face is None:
                 if strong:
                     found.unsure.append(candidate)
@@ -140,7 +137,6 @@ class FaceDetector:
 
     def _small(self, pixels, size) -> Iterator[Float[np.ndarray, "count 15"]]:
         """Of small faces, each of which is whole in the tile in whose inner part its middle is."""
-        ratio = np.array(size[::-1]) / pixels.shape[1::-1]
         for rows in _tiles(pixels.shape[0]):
             for columns in _tiles(pixels.shape[1]):
                 found = self._yunet.search(pixels[rows, columns])
@@ -156,8 +152,7 @@ class FaceDetector:
                 found = found[inner]
                 found[:, :2] += (columns.start, rows.start)
                 found[:, 4:14] += np.tile((columns.start, rows.start), 5)
-                found[:, :4] *= np.tile(ratio, 2)
-                found[:, 4:14] = (found[:, 4:14] + 0.5) * np.tile(ratio, 5) - 0.5
+                rescale(found, pixels.shape[:2], size)
                 yield found
 
 

@@ -104,6 +104,4 @@ def overlaps(
 def central_face(faces: Sequence[Face], pixels: UInt8[np.ndarray, "height width 3"]) -> Face:
     """The face, of one or more, whose box is nearest the photo's centre."""
     middle = (np.array(pixels.shape[1::-1]) - 1) / 2
-    return min(
-        faces, key=lambda face: float(np.sum((face.box[:2] + face.box[2:] / 2 - middle) ** 2))
-    )
+    return min(faces, key=lambda face: float(np.sum((face.middle - middle) ** 2)))

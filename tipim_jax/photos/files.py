@@ -1,5 +1,6 @@
 """Photos on disk: finding them, and naming their protected copies."""
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,9 @@ class FoundFiles:
     others: list[tuple[PhotoFile, str]]
 
 
-def find_photos(paths: Sequence[Path], *, skip: Path | None = None) -> list[PhotoFile]:
+def find_photos(paths: Sequence[Path]) -> list[PhotoFile]:
     """The photos of `find_files`."""
-    return find_files(paths, skip=skip).photos
+    return find_files(paths).photos
 
 
 def find_files(paths: Sequence[Path], *, skip: Path | None = None) -> FoundFiles:
@@ -123,7 +124,7 @@ def output_paths(photos: Sequence[PhotoFile], folder: Path, *, saved_as: Format)
       PhotoError: a copy would overwrite one of the photos.
     """
     suffixes = {photo.source: _suffix(photo, saved_as) for photo in photos}
-    sources = {photo.source.resolve() for photo in photos}
+    sources = {_file(photo.source) for photo in photos} - {None}
     taken: set[str] = set()
     chosen: dict[Path, Path] = {}
     for photo in sorted(
@@ -140,7 +141,7 @@ def output_paths(photos: Sequence[PhotoFile], folder: Path, *, saved_as: Format)
         )
         taken.add(_key(target))
         chosen[photo.source] = folder / target
-        if (folder / target).resolve() in sources:
+        if _file(folder / target) in sources:
             raise PhotoError(
                 f"the protected copy of {photo.source} would overwrite {folder / target}, which is "
                 "to be protected itself; choose another output folder"
@@ -188,6 +189,18 @@ def _no_photo(file: Path) -> str | None:
     return _KIND_OF.get(suffix, "no photo")
 
 
+def _file(path: Path) -> Path | tuple[int, int] | None:
+    """Which file a path leads to: where case is ignored it has several names, and one number.
+
+    None where there is none.
+    """
+    try:
+        status = path.stat()
+        return (status.st_dev, status.st_ino) if status.st_ino else path.resolve()
+    except (OSError, RuntimeError):
+        return None
+
+
 def _resolved(path: Path) -> Path:
     """Without links; as it is where its links go round."""
     try:
@@ -222,5 +235,5 @@ def _told_apart(photos: list[PhotoFile]) -> list[PhotoFile]:
 
 
 def _key(path: Path) -> str:
-    """Equal for paths that some file system takes for one."""
-    return str(path).casefold()
+    """Equal for paths that some file system takes for one, by their case or their accents."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", str(path)).casefold())

@@ -30,14 +30,18 @@ _SAID = (
     ExifTags.Base.XPKeywords,
     ExifTags.Base.XPSubject,
 )
-# The maker's notes can hold a small copy of the photo as it was before it was protected. The sizes
-# are those of a picture that was not turned yet.
+# The maker's notes can hold a small copy of the photo as it was before it was protected, as can
+# tags that the standard does not know. The sizes are those of a picture that was not turned yet.
 _UNSAID = (
     ExifTags.Base.MakerNote,
     ExifTags.Base.ExifImageWidth,
     ExifTags.Base.ExifImageHeight,
     ExifTags.IFD.Interop,
 )
+_KNOWN = {
+    ExifTags.IFD.Exif: [tag for tag in ExifTags.TAGS if tag <= ExifTags.Base.Gamma],  # the last one
+    ExifTags.IFD.GPSInfo: ExifTags.GPSTAGS,
+}
 _MOMENT = re.compile(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
 
 # What a file can hold beside the picture, and what betrays it: names that ISO 21496-1, ISO/IEC
@@ -97,9 +101,9 @@ def said(image: Image.Image, content: bytes) -> Said:
             if tag in exif:
                 kept[tag] = exif[tag]
         something = bool(kept)
-        for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        for directory, known in _KNOWN.items():
             entries = exif.get_ifd(directory)
-            entries = {tag: value for tag, value in entries.items() if tag not in _UNSAID}
+            entries = {tag: entries[tag] for tag in known if tag in entries and tag not in _UNSAID}
             if entries:
                 kept.get_ifd(directory).update(entries)
                 something = True

@@ -13,7 +13,14 @@ import pi_heif
 from jaxtyping import UInt8
 from PIL import Image, ImageCms
 
-from tipim_jax.photos.colour import ADOBE_CURVE, ADOBE_RGB, DISPLAY_P3, SRGB_CURVE, rgb_profile
+from tipim_jax.photos.colour import (
+    ADOBE_CURVE,
+    ADOBE_RGB,
+    DISPLAY_P3,
+    SRGB_CURVE,
+    impersonal,
+    rgb_profile,
+)
 from tipim_jax.photos.formats import HEAD, SUFFIXES_OF, picture_format
 from tipim_jax.photos.metadata import companions, said
 
@@ -51,7 +58,7 @@ class Photo:
       pixels: upright, as the file says.
       alpha: the opacity of each pixel, 255 is opaque; None for a photo without transparency.
       icc_profile: colour profile of `pixels`, empty where they are sRGB; of a grey photo that of
-        its one channel.
+        its one channel. Of a device it says no more than its colours.
       exif: EXIF without orientation, previews and the maker's private notes; may be empty.
       taken: EXIF that says when the photo was taken and nothing else; may be empty.
       grey: the file has one channel, which stands in all three.
@@ -108,6 +115,22 @@ def transparent(path: Path) -> bool:
         return False
 
 
+def eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey as 8-bit grey; the library's own conversion would clip it.
+
+    Raises:
+      ValueError: its levels are of another kind.
+    """
+    if image.mode == "F":
+        raise ValueError("its levels are no whole numbers; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    levels = np.asarray(image).astype(np.int64)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise ValueError("its levels are outside [0, 65535]; save it with 8 or 16 bits")
+    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
+
+
 def _decode(content: bytes, first_frame: bool) -> Photo:
     image_format = picture_format(content[:HEAD])
     if image_format is None:
@@ -131,7 +154,7 @@ def _decode(content: bytes, first_frame: bool) -> Photo:
     if image.mode in ("La", "RGBa"):  # colours multiplied by their opacity
         image = image.convert(image.mode.upper())
     grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I")
-    image = _eight_bit(image)
+    image = eight_bit(image)
     alpha = None
     if image.has_transparency_data:
         # A palette's transparency can lie in its colours; RGBA takes it from wherever it is.
@@ -140,7 +163,7 @@ def _decode(content: bytes, first_frame: bool) -> Photo:
     return Photo(
         pixels=np.array(rgb),
         alpha=alpha,
-        icc_profile=profile,
+        icc_profile=impersonal(profile),
         exif=found.exif,
         taken=found.taken,
         grey=grey,
@@ -177,18 +200,6 @@ def _profile_without(image: Image.Image, adobe_rgb: bool) -> bytes:
     if image.info.get("nclx_profile", {}).get("color_primaries") == _P3:
         return rgb_profile("Display P3 compatible", DISPLAY_P3, SRGB_CURVE)
     return b""
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; the library's own conversion would clip it."""
-    if image.mode == "F":
-        raise ValueError("its levels are no whole numbers; save it with 8 or 16 bits")
-    if not image.mode.startswith("I"):
-        return image
-    levels = np.asarray(image).astype(np.int64)
-    if levels.min() < 0 or levels.max() > 65535:
-        raise ValueError("its levels are outside [0, 65535]; save it with 8 or 16 bits")
-    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
 
 
 def _to_rgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, bytes]:

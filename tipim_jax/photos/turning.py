@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from tipim_jax.photos import onet
 from tipim_jax.photos.face import Face
-from tipim_jax.photos.onet import THRESHOLD
 from tipim_jax.photos.region import square_part
-from tipim_jax.photos.yunet import YuNet, merge
+from tipim_jax.photos.yunet import THRESHOLD, YuNet, merge
 
 Opinion = Callable[[UInt8[np.ndarray, "height width 3"], Face], Face]
 
@@ -49,14 +49,12 @@ def upright(
     second: Opinion,
     pixels: UInt8[np.ndarray, "height width 3"],
     face: Face,
-    threshold: float,
 ) -> Face | None:
     """A face with the landmarks that it has when it is upright.
 
     Args:
       second: finds the landmarks in a box by other means.
       face: as it was found; of its landmarks no more is believed than that they may be upright.
-      threshold: the least score of a face that is sure.
 
     Returns:
       the face itself where it is upright, or where nothing speaks against that; None where it is
@@ -72,19 +70,19 @@ def upright(
     if level and best == 0:  # also where it is seen in no direction, as it is close to others
         return face
     degrees, found = seen.levelled(yunet, best)
-    if found and found.score >= threshold:
+    if found and found.score >= THRESHOLD:
         matrix, view = seen.view(degrees, _SIDES[0])
         other = second(view, found)
         if _agree(other, found):
             return found.moved(cv2.invertAffineTransform(matrix))
-        if other.score >= THRESHOLD and not _agree(second(pixels, face), face):
+        if other.score >= onet.THRESHOLD and not _agree(second(pixels, face), face):
             return None
     return None if scores[best] > as_it_is + _MUCH_BETTER else face
 
 
 def _agree(other: Face, face: Face) -> bool:
     away = np.linalg.norm(other.landmarks - face.landmarks, axis=1).mean()
-    return other.score >= THRESHOLD and away * np.hypot(*face.matrix[:, 0]) <= _AGREE
+    return other.score >= onet.THRESHOLD and away * np.hypot(*face.matrix[:, 0]) <= _AGREE
 
 
 class _Closely:

@@ -35,6 +35,7 @@ _LARGEST_FACE = 400
 # still helps another's; the weight of a search in the mean is its score above the level below it.
 _SEARCH_THRESHOLD = 0.5
 _WEIGHTLESS = 0.45
+THRESHOLD = 0.7  # of the score, for a face
 SAME_FACE = 0.4  # boxes that share so much of their union are one face's
 _MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
 
@@ -75,12 +76,19 @@ class YuNet:
         if rows is None:
             return np.zeros((0, 15), np.float32)
         rows = rows[rows[:, 2:4].max(axis=1) <= _LARGEST_FACE]
-        height, width = size or seen.shape[:2]
-        # Rounding the size to whole pixels makes the two scales differ a little in thin pictures.
-        ratio = np.array([width / seen.shape[1], height / seen.shape[0]])
-        rows[:, 0:4] *= np.tile(ratio, 2)
-        rows[:, 4:14] = (rows[:, 4:14] + 0.5) * np.tile(ratio, 5) - 0.5
-        return _mirror(rows, width) if mirrored else rows
+        size = size or seen.shape[:2]
+        rescale(rows, seen.shape[:2], size)
+        return _mirror(rows, size[1]) if mirrored else rows
+
+
+def rescale(
+    rows: Float[np.ndarray, "count 15"], size: tuple[int, int], new: tuple[int, int]
+) -> None:
+    """Brings what is said in pixels of a picture of one (height, width) to those of another."""
+    # Rounding a size to whole pixels makes the two scales differ a little in thin pictures.
+    ratio = np.array(new[::-1]) / size[::-1]
+    rows[:, :4] *= np.tile(ratio, 2)
+    rows[:, 4:14] = (rows[:, 4:14] + 0.5) * np.tile(ratio, 5) - 0.5
 
 
 def merge(rows: Float[np.ndarray, "count 15"], threshold: float) -> list[Face]:
@@ -111,7 +119,6 @@ def _load(path: Path):
         level = cv2.utils.logging.getLogLevel()
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         try:
-            # From memory: OpenCV on Windows opens no path that is not in the system's code page.
             # From memory: OpenCV on Windows opens no path that is not in the system's code page.
             return cv2.FaceDetectorYN.create(
                 "onnx",
