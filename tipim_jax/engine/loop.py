@@ -27,7 +27,7 @@ from tipim_jax.method import (
     start,
 )
 from tipim_jax.photos import Region
-from tipim_jax.runtime import uncollected
+from tipim_jax.runtime import trim, uncollected
 
 _SECONDS_BETWEEN_SAVES = 30
 
@@ -108,6 +108,7 @@ def drive(
             unfinished.save(state)
             saved = time.monotonic()
     finished = Finished(np.asarray(state.protected), np.asarray(state.target))
+    trim()
     if unfinished:
         unfinished.remove()
     return finished
