@@ -35,7 +35,7 @@ def written(journal, source, target, content=b"protected", *, kill=None):
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     if kill == "journal":
         return
-    journal.announce(target, digest, content, [OUTCOME])
+    journal.announce(target, source, digest, content, [OUTCOME])
     if kill == "photo":
         return
     with write_whole(target) as stream:
@@ -94,3 +94,18 @@ def test_a_damaged_record_makes_a_file_foreign_rather_than_lost(tmp_path, source
     (place,) = (tmp_path / "out" / ".tipim_jax").rglob("*.json")
     place.write_text("{")
     assert journal(tmp_path).state(source, target) == "foreign"
+
+
+def test_the_copy_of_another_photo_is_not_replaced(tmp_path, source, target):
+    written(journal(tmp_path), source, target)
+    elsewhere = tmp_path / "album" / "me.jpg"
+    elsewhere.parent.mkdir()
+    elsewhere.write_bytes(b"another photo")
+    assert journal(tmp_path).state(elsewhere, target) == "another's"
+    assert journal(tmp_path, "other settings").state(elsewhere, target) == "another's"
+    elsewhere.write_bytes(source.read_bytes())  # moved
+    assert journal(tmp_path).state(elsewhere, target) == "done"
+    source.write_bytes(b"a photo, edited")
+    assert journal(tmp_path).state(source, target) == "to do"
+    record = target.parent / ".tipim_jax" / "me.png.json"
+    assert str(tmp_path) not in record.read_text(), "it may be posted"

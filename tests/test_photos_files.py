@@ -93,6 +93,17 @@ def test_the_output_of_an_earlier_run_is_passed_over(tmp_path):
         assert names(find_files([asked_for], skip=tmp_path / "out").photos) == ["a.png"]
 
 
+def test_the_outputs_of_other_runs_are_named_and_not_protected_again(tmp_path):
+    for name in ("a.png", "older/a.png", "older/.tipim_jax/a.png.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(content("PNG") if name.endswith("png") else b"{}")
+    found = find_files([tmp_path])
+    assert [photo.relative for photo in found.photos] == [Path("a.png")]
+    ((older, what),) = found.others
+    assert (older.relative, what) == (Path("older"), "what an earlier run protected")
+    assert len(find_photos([tmp_path / "older"])) == 1, "asked for by name it is searched"
+
+
 def test_equal_names_from_several_folders_keep_the_folders_names(tmp_path):
     touch(*(tmp_path / place / "x.png" for place in ("p/one", "p/two", "q/one")))
     touch(tmp_path / "q" / "one" / "y.png")

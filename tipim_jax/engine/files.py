@@ -96,6 +96,11 @@ def protect_files(
             outcome.missed[file.source] = (
                 f"{target} is there and not from a run of this command; --overwrite replaces it"
             )
+        elif states[file.source] == "another's":
+            outcome.missed[file.source] = (
+                f"{target} is there, protected from another photo; choose another --output, or "
+                "replace it with --overwrite"
+            )
     if not to_do:
         return outcome
     with threads(FINDERS) as finders, threads(_WRITERS) as writer:
@@ -231,7 +236,7 @@ def _write(
         method.colour_epsilon,
     )
     encoded = encode_photo(replace(original, pixels=pixels), target, metadata=metadata)
-    journal.announce(target, masked.photo.digest, encoded, masked.outcomes)
+    journal.announce(target, masked.photo.source, masked.photo.digest, encoded, masked.outcomes)
     kept = None if metadata == "none" else (times.st_atime_ns, times.st_mtime_ns)
     with write_whole(target, times=kept) as stream:
         stream.write(encoded)

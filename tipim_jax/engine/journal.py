@@ -9,6 +9,7 @@ content is what was to be written.
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -16,11 +17,9 @@ from typing import Literal
 import numpy as np
 
 from tipim_jax.engine.found import FaceOutcome
-from tipim_jax.photos import Face, write_whole
+from tipim_jax.photos import RECORD, Face, write_whole
 
-_FOLDER = ".tipim_jax"
-
-State = Literal["to do", "done", "foreign"]
+State = Literal["to do", "done", "foreign", "another's"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +30,13 @@ class Entry:
       fingerprint: Hash of the source's content and of all that decides what is written.
       written: Hashes of what was written here or was about to be, the latest last.
       faces: What was done to each face.
+      source: Hashes of the source's path and of its content; the folder may be posted.
     """
 
     fingerprint: str
     written: tuple[str, ...]
     faces: tuple[FaceOutcome, ...]
+    source: tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,19 +54,24 @@ class Journal:
     def state(self, source: Path, target: Path) -> State:
         """Whether `target` is what this photo gives, is somebody else's, or is to be made.
 
-        What was made with other settings is to be made again. A source that cannot be read is to be
-        done: that it cannot be is said where it is read for its faces.
+        What was made with other settings is to be made again, and what was made of this file before
+        it was changed, or of the same photo in another place. What was made of another photo is
+        that one's. A source that cannot be read is to be done: that it cannot be is said where it
+        is read for its faces.
         """
         if not target.exists():
             return "to do"
         entry = self.read(target)
         try:
             there = _digest(target.read_bytes())
-            wanted = self.fingerprint(_digest(source.read_bytes()))
+            content = _digest(source.read_bytes())
         except OSError:
             return "to do"
         if entry is None or there not in entry.written:
             return "foreign"
+        if not {_place_of(source), content} & set(entry.source):
+            return "another's"
+        wanted = self.fingerprint(content)
         whole = there == entry.written[-1] and entry.fingerprint == wanted
         return "done" if whole else "to do"
 
@@ -74,12 +80,22 @@ class Journal:
         return _digest(f"{source_digest} {self.decides}".encode())
 
     def announce(
-        self, target: Path, source_digest: str, content: bytes, faces: Sequence[FaceOutcome]
+        self,
+        target: Path,
+        source: Path,
+        source_digest: str,
+        content: bytes,
+        faces: Sequence[FaceOutcome],
     ) -> None:
         """Notes what is about to be written to `target`; to be called before it is."""
         before = self.read(target)
         earlier = before.written if before else ()  # killed before it wrote, the last is not there
-        entry = Entry(self.fingerprint(source_digest), (*earlier, _digest(content)), tuple(faces))
+        entry = Entry(
+            self.fingerprint(source_digest),
+            (*earlier, _digest(content)),
+            tuple(faces),
+            (_place_of(source), source_digest),
+        )
         with write_whole(self._place(target)) as stream:
             stream.write(json.dumps(dataclasses.asdict(entry), default=_plain).encode())
 
@@ -88,17 +104,22 @@ class Journal:
         try:
             table = json.loads(self._place(target).read_bytes())
             faces = tuple(_outcome(face) for face in table["faces"])
-            return Entry(table["fingerprint"], tuple(table["written"]), faces)
+            source = tuple(table["source"])
+            return Entry(table["fingerprint"], tuple(table["written"]), faces, source)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     @property
     def unfinished(self) -> Path:
         """Folder for batches under way."""
-        return self.output / _FOLDER / "unfinished"
+        return self.output / RECORD / "unfinished"
 
     def _place(self, target: Path) -> Path:
-        return self.output / _FOLDER / f"{target.relative_to(self.output)}.json"
+        return self.output / RECORD / f"{target.relative_to(self.output)}.json"
+
+
+def _place_of(source: Path) -> str:
+    return _digest(os.fsencode(source.absolute()))
 
 
 def _digest(content: bytes) -> str:

@@ -4,6 +4,7 @@ from tipim_jax.photos.alignment import SIZE, TEMPLATE, crop, similarity
 from tipim_jax.photos.detection import NO_FACE, UNSURE, FaceDetector
 from tipim_jax.photos.face import Face, central_face
 from tipim_jax.photos.files import (
+    RECORD,
     FoundFiles,
     PhotoFile,
     find_files,
@@ -22,6 +23,7 @@ __all__ = [
     "AS_SAVED",
     "NO_FACE",
     "POSTINGS",
+    "RECORD",
     "REGION",
     "SIZE",
     "SUFFIXES",

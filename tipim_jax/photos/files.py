@@ -13,6 +13,9 @@ from tipim_jax.photos.writing import WRITTEN
 # same: JPEG for what was JPEG or HEIF, PNG for all else; png: PNG for all
 Format = Literal["same", "png"]
 
+# The folder in an output that holds the record of what is done, by which outputs are known.
+RECORD = ".tipim_jax"
+
 _KINDS = {
     "a video": "3gp 3g2 avi flv hevc m2ts m4v mkv mov mp4 mpeg mpg mts ogv vob webm wmv",
     "a picture of a kind that cannot be read, a camera's raw file for example; export it as JPEG": (
@@ -65,8 +68,8 @@ def find_files(paths: Sequence[Path], *, skip: Path | None = None) -> FoundFiles
 
     Args:
       paths: files and folders.
-      skip: a folder that is passed over when it lies below one of them: the output of an earlier
-        run is not to be protected again.
+      skip: a folder that is passed over in silence when it lies below one of them: this run's
+        output. Outputs of other runs are not protected again either, but named.
 
     Raises:
       PhotoError: paths that do not exist, are neither file nor folder, or folders that cannot be
@@ -170,6 +173,8 @@ def _below(folder: Path, visited: set[Path]) -> Iterator[tuple[Path, str | None]
                 continue
             if hidden:
                 yield entry, "a hidden folder"
+            elif (entry / RECORD).is_dir():
+                yield entry, "what an earlier run protected"
             else:
                 yield from _below(entry, visited)
         elif hidden:
