@@ -4,7 +4,7 @@ import dataclasses
 
 from tests.report_cases import photo, results
 from tipim_jax import report
-from tipim_jax.attack.__main__ import status, summarise
+from tipim_jax.attack.__main__ import main, status, summarise
 from tipim_jax.console import Console
 
 
@@ -68,3 +68,25 @@ def test_the_exit_status_says_whether_all_is_protected():
     assert status(results([photo(0)])) == 0
     assert status(results([photo(0)], [nothing_there])) == 3
     assert status(results([photo(0)], [nothing_there, damaged])) == 1
+
+
+def test_a_face_that_is_masked_in_vain_is_named_with_those_who_know_it(capsys):
+    some = results([photo(0), photo(1)])
+    summarise(some, Console())
+    assert "recognised still" not in capsys.readouterr().out
+    face = some.photos[1].faces[0]
+    (name, scores), *_ = face.recognisers.items()
+    known = dataclasses.replace(scores.protected, own_cosine=0.99)
+    scores = face.recognisers | {name: dataclasses.replace(scores, protected=known)}
+    photos = (
+        some.photos[0],
+        dataclasses.replace(some.photos[1], faces=(dataclasses.replace(face, recognisers=scores),)),
+    )
+    summarise(dataclasses.replace(some, photos=photos), Console())
+    said = capsys.readouterr().out
+    assert f"masked, and recognised still (1):\n  {photos[1].input}: by {name}\n" in said
+
+
+def test_an_empty_argument_is_not_the_folder_that_one_is_in(capsys):
+    assert main([""]) == 1
+    assert "an argument is empty" in capsys.readouterr().err

@@ -66,12 +66,17 @@ def test_paths_are_absolute_and_may_go_upwards(tmp_path, monkeypatch):
     ]
 
 
-def test_links_are_followed_once(tmp_path):
+def test_a_link_to_a_photo_is_one_and_no_folder_is_searched_twice(tmp_path):
     touch(tmp_path / "photos" / "a.png", tmp_path / "elsewhere" / "b.png")
     (tmp_path / "photos" / "loop").symlink_to(tmp_path / "photos")
     (tmp_path / "photos" / "more").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "photos" / "same.png").symlink_to(tmp_path / "photos" / "a.png")
-    assert names(find_photos([tmp_path / "photos"])) == ["a.png", "more/b.png"]
+    (tmp_path / "photos" / "again").symlink_to(tmp_path / "elsewhere")
+    found = find_files([tmp_path / "photos"])
+    assert names(found.photos) == ["a.png", "again/b.png", "same.png"]
+    assert [(str(file.relative), what) for file, what in found.others] == [
+        (name, "a link to a folder that is searched where it lies") for name in ("loop", "more")
+    ]
 
 
 def test_a_photo_named_twice_is_found_once(tmp_path):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Returns the exit status, which --help explains."""
     errors = Console(stderr=True)
+    if "" in arguments:  # a variable that is not set, say; it would stand for the folder one is in
+        errors.error("an argument is empty; expected a photo, a folder or an option")
+        return 1
     try:
         return _protect(parse(arguments), arguments, errors)
     except (SettingsError, OSError) as error:  # of the latter a disk that is full, say
@@ -111,6 +114,12 @@ def summarise(results: "Results", console: Console) -> None:
             console.print("* held out: the masks were made without it")
     for what, photos in results.left_out().items():
         console.one_line(f"left out of the protected photos: {what} ({_names(photos, 3)})")
+    if still := results.still_recognised():
+        console.print(f"masked, and recognised still ({len(still)}):")
+        for photo, recognisers in list(still.items())[:_LINES]:
+            console.one_line(f"  {photo}: by {', '.join(recognisers)}")
+        if len(still) > _LINES:
+            console.print(f"  and {len(still) - _LINES} more, which report.html shows")
     if results.not_protected:
         console.print(f"not protected ({len(results.not_protected)}):")
         for line in _not_protected(results):

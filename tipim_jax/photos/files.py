@@ -60,11 +60,12 @@ def find_photos(paths: Sequence[Path]) -> list[PhotoFile]:
 def find_files(paths: Sequence[Path], *, skip: Path | None = None) -> FoundFiles:
     """The photos that files and folders name, in their order, each one once, and what is none.
 
-    In a folder and the folders below it, links followed, files are taken in the order of their
-    names. A photo is what begins as a picture does, whatever its name, or what is called as one,
-    though it may be damaged. Hidden files in folders are no photos; those that are no pictures are
-    passed over without a word. Photos from several places that would have the same
-    `relative` keep the names of the folders above them, as many as it takes.
+    In a folder and the folders below it files are taken in the order of their names. A link to a
+    photo is a photo; one to a folder is followed where that is not searched anyway. A photo is what
+    begins as a picture does, whatever its name, or what is called as one, though it may be damaged.
+    Hidden files in folders are no photos; those that are no pictures are passed over without a
+    word. Photos from several places that would have the same `relative` keep the names of the
+    folders above them, as many as it takes.
 
     Args:
       paths: files and folders.
@@ -84,8 +85,9 @@ def find_files(paths: Sequence[Path], *, skip: Path | None = None) -> FoundFiles
         try:
             if top.is_dir():
                 # A folder that is asked for by name is searched, wherever the output goes.
-                visited = passed_over - {top.resolve()}
-                files = [(file, file.relative_to(top), kind) for file, kind in _below(top, visited)]
+                real = top.resolve()
+                below = _below(top, real, passed_over - {real}, set())
+                files = [(file, file.relative_to(top), kind) for file, kind in below]
             elif top.is_file():
                 files = [(top, Path(top.name), _no_photo(top))]
             else:
@@ -100,13 +102,12 @@ def find_files(paths: Sequence[Path], *, skip: Path | None = None) -> FoundFiles
         for source, relative, kind in files:
             file = PhotoFile(source, relative)
             if kind is None:
-                found.setdefault(_resolved(source), file)
+                found.setdefault(source, file)
             else:
-                others.setdefault(_resolved(source), (file, kind))
+                others.setdefault(source, (file, kind))
     if faults:
         raise PhotoError("; ".join(faults))
-    left = [one for real, one in others.items() if real not in found]
-    return FoundFiles(_told_apart(list(found.values())), left)
+    return FoundFiles(_told_apart(list(found.values())), list(others.values()))
 
 
 def output_paths(photos: Sequence[PhotoFile], folder: Path, *, saved_as: Format) -> list[Path]:
@@ -163,20 +164,30 @@ def _suffix(photo: PhotoFile, saved_as: Format) -> str:
     return suffix if WRITTEN.get(suffix.lower()) == written else SUFFIXES_OF[written][0]
 
 
-def _below(folder: Path, visited: set[Path]) -> Iterator[tuple[Path, str | None]]:
-    """Files, and what they are where they are no photos."""
-    visited.add(folder.resolve())
+def _below(
+    folder: Path, top: Path, silent: set[Path], visited: set[Path]
+) -> Iterator[tuple[Path, str | None]]:
+    """Files, and what they are where they are no photos.
+
+    Args:
+      top: where the search began, without links: all below it is searched under its own name.
+      silent: folders that are passed over without a word.
+    """
+    visited.add(_resolved(folder))
     for entry in sorted(folder.iterdir()):
         hidden = entry.name.startswith(".")
         if entry.is_dir():
-            if _resolved(entry) in visited:
+            real = _resolved(entry)
+            if real in silent:
                 continue
-            if hidden:
+            if real in visited or (entry.is_symlink() and real.is_relative_to(top)):
+                yield entry, "a link to a folder that is searched where it lies"
+            elif hidden:
                 yield entry, "a hidden folder"
             elif (entry / RECORD).is_dir():
                 yield entry, "what an earlier run protected"
             else:
-                yield from _below(entry, visited)
+                yield from _below(entry, top, silent, visited)
         elif hidden:
             if entry.is_file() and format_of(entry):
                 yield entry, "a hidden picture"

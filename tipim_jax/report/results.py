@@ -59,6 +59,11 @@ class Scores:
     protected: Standing | None
 
 
+def _known(scores: Scores | None, threshold: float) -> bool:
+    cosine = scores and scores.protected and scores.protected.own_cosine
+    return cosine is not None and cosine >= threshold
+
+
 @dataclass(frozen=True)
 class Face:
     """One protected face.
@@ -215,6 +220,20 @@ class Results:
 
     def faces(self) -> list[Face]:
         return [face for photo in self.photos for face in photo.faces]
+
+    def still_recognised(self) -> dict[str, list[str]]:
+        """Photos with a face that is masked in vain, and the recognisers that know it still."""
+        thresholds = {one.name: one.threshold for one in self.recognisers}
+        found: dict[str, list[str]] = {}
+        for photo in self.photos:
+            by = [
+                name
+                for name, threshold in thresholds.items()
+                if any(_known(face.recognisers.get(name), threshold) for face in photo.faces)
+            ]
+            if by:
+                found[photo.input] = by
+        return found
 
     def left_out(self) -> dict[str, list[str]]:
         """What originals hold and protected photos do not, and which originals do."""
