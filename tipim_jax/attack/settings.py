@@ -34,7 +34,7 @@ networks: {", ".join(networks.names())}
 A run that was stopped goes on where it was when the same command is given again.
 
 exit status:
-  0    all that was given is protected
+  0    every file that was given holds a face, and all faces have masks
   1    a photo could not be read, protected or written, or nothing could be done at all
   2    the command line makes no sense
   3    all photos in which a face was found are protected; others, or files that are no photos,
