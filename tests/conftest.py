@@ -1,9 +1,7 @@
 """What several test files share, and what all of them run under."""
 
-import ctypes
 import gc
 import shutil
-import sys
 
 import jax
 import pi_heif
@@ -52,8 +50,7 @@ def _bounded_memory(_memory):
     if process.memory_info().rss > _memory[0] + _MOST_PROGRAMS:
         jax.clear_caches()
         gc.collect()
-        if sys.platform == "linux":  # glibc keeps half a gigabyte of what is freed
-            ctypes.CDLL(None).malloc_trim(0)
+        runtime.trim()
         _memory[0] = process.memory_info().rss
 
 

@@ -201,10 +201,10 @@ def _input_files(settings: Attack) -> FoundFiles:
         return FoundFiles([bundled_file(path) for path in bundled.demonstration_photos()], [])
     files = find_files(settings.paths, skip=settings.output)
     if not files.photos:
-        others = f" {len(files.others)} other files" if files.others else "nothing"
+        others = f"{len(files.others)} other files" if files.others else "nothing"
         raise SettingsError(
             f"no photos in {', '.join(map(str, settings.paths))}; expected JPEG, PNG, HEIC or "
-            f"other pictures, found {others.strip()}"
+            f"other pictures, found {others}"
         )
     return files
 

@@ -23,7 +23,6 @@ from tipim_jax.photos import (
     Metadata,
     PhotoError,
     PhotoFile,
-    add_masks,
     encode_photo,
     write_whole,
 )
@@ -227,14 +226,7 @@ def _write(
         raise PhotoError("; ".join(sorted(reasons)))
     original = masked.photo.decoded()
     times = masked.photo.source.stat()
-    method = protector.method
-    pixels = add_masks(
-        original.pixels,
-        masked.masks,
-        masked.photo.regions,
-        method.epsilon,
-        method.colour_epsilon,
-    )
+    pixels = masked.added_to(original.pixels, protector.method)
     encoded = encode_photo(replace(original, pixels=pixels), target, metadata=metadata)
     journal.announce(target, masked.photo.source, masked.photo.digest, encoded, masked.outcomes)
     kept = None if metadata == "none" else (times.st_atime_ns, times.st_mtime_ns)

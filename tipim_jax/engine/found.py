@@ -9,7 +9,17 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from tipim_jax.photos import NO_FACE, UNSURE, Face, Photo, PhotoError, Region, decode_photo
+from tipim_jax.method import TipIm
+from tipim_jax.photos import (
+    NO_FACE,
+    UNSURE,
+    Face,
+    Photo,
+    PhotoError,
+    Region,
+    add_masks,
+    decode_photo,
+)
 
 # What costs a photo and not the run. OpenCV has no error of its own for memory that it cannot have.
 FAULTS = (PhotoError, MemoryError, cv2.error)
@@ -108,6 +118,14 @@ class MaskedPhoto:
     photo: FoundPhoto
     masks: tuple[Float[np.ndarray, "224 224 3"], ...]
     outcomes: tuple[FaceOutcome, ...]
+
+    def added_to(
+        self, pixels: UInt8[np.ndarray, "height width 3"], method: TipIm
+    ) -> UInt8[np.ndarray, "height width 3"]:
+        """The photo's pixels with the masks, within the budgets of the settings."""
+        return add_masks(
+            pixels, self.masks, self.photo.regions, method.epsilon, method.colour_epsilon
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
 from tipim_jax.networks import onet
-from tipim_jax.photos import UNSURE, YUNET, FaceDetector, PhotoError, add_masks, region
+from tipim_jax.photos import UNSURE, YUNET, FaceDetector, PhotoError, region
 from tipim_jax.runtime import configure, cores
 from weights_convert import obtain
 
@@ -288,8 +288,7 @@ def _protected(masked: MaskedPhoto, method: TipIm) -> Protected:
         pixels = photo.read()
     except PhotoError as error:
         return Protected(photo.source, None, fault=str(error))
-    changed = add_masks(pixels, masked.masks, photo.regions, method.epsilon, method.colour_epsilon)
-    return Protected(photo.source, changed, masked.outcomes)
+    return Protected(photo.source, masked.added_to(pixels, method), masked.outcomes)
 
 
 def _digest(*decides) -> str:
