@@ -180,11 +180,29 @@ def test_crops_are_judged_as_they_are(photos, tmp_path, capsys):
     assert run(tmp_path, tmp_path / "out", *more) == 0
     assert "another detector is left out" in capsys.readouterr().out
     posted = json.loads((tmp_path / "out" / "posting.json").read_text())
-    assert len(posted) == 2 * 16 and posted[-1]["about"]["posting"] == "grey"
+    assert len(posted) == 2 * 35 and posted[-1]["about"]["posting"] == "white balance"
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert found["quality"]["difference"]["value"] == 2
     assert found["about"]["distractor_photos"] == 1
     assert found["recognisers"]["mobileface"]["figures"]["rank1_ut"]["value"] == 0
+
+
+@pytest.mark.thorough
+def test_networks_look_through_the_windows_of_others_too(photos, tmp_path, capsys):
+    """What they see there are other faces than through their own, and an unchanged one is known."""
+    assert run(photos, tmp_path, "--all-windows", "--surrogate", "mobileface") == 0
+    found = json.loads((tmp_path / "results.json").read_text())["recognisers"]
+    names = ["eyes", "box", "loose-box", "chips"]
+    assert list(found) == ["mobileface", *(f"mobileface through {name}" for name in names)]
+    assert not any(one["held_out"] for one in found.values())
+    cosines = [one["figures"]["own_cosine"]["value"] for one in found.values()]
+    assert len(set(cosines)) == 5
+    said = capsys.readouterr().out
+    header = next(line for line in said.splitlines() if line.startswith("network"))
+    assert header.split("  ")[0] == "network" and "five-points" in header
+    row = next(line for line in said.splitlines() if line.startswith("mobileface"))
+    assert "→ [" in row and "  =  " in row  # its own window stands there once
+    assert "mobileface through eyes" in (tmp_path / "tables.txt").read_text()
 
 
 @pytest.mark.thorough
@@ -206,7 +224,7 @@ def test_posted_photos_are_judged_as_well_and_the_others_as_ever(photos, tmp_pat
     found = json.loads((tmp_path / "posted" / "posting.json").read_text())
     clean, protected = found[::2], found[1::2]
     assert [row["about"]["posting"] for row in clean] == [r["about"]["posting"] for r in protected]
-    assert len(protected) == 17 and protected[-1]["about"]["posting"] == "another detector"
+    assert len(protected) == 36 and protected[-1]["about"]["posting"] == "another detector"
     result = json.loads((tmp_path / "posted" / "results.json").read_text())
     assert protected[0]["recognisers"] == result["recognisers"]
     third = f"{PROBES[2]}/{people.photos(PROBES[2])[0].stem}.png"
@@ -251,6 +269,7 @@ def test_the_command_line_explains_itself(capsys):
         "examples:",
         "--gallery",
         "--aligned",
+        "--all-windows",
         "--surrogate",
         "--distractor-photos",
         "O-Net",

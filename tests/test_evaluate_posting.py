@@ -12,14 +12,16 @@ from tipim_jax.evaluate.outcome import summary, write_posting
 from tipim_jax.evaluate.posted import OTHER_DETECTOR, Condition, conditions
 from tipim_jax.identification import FIGURES, Estimate, Recognition
 from tipim_jax.photos import central_face, read_photo
+from tipim_jax.photos.filters import FILTERS
 from tipim_jax.photos.posting import POSTINGS, Posting
 from tipim_jax.report import Measurement
 
+CHANGES_PLAIN = ("noise 4", "32 levels", "automatic contrast")  # a plain picture too
 PERSON = read_photo(people.photos("Person_001")[0]).pixels
 
 
 def test_photos_are_posted_in_every_way_and_aligned_by_another_detector(detector):
-    names = [str(posting) for posting in POSTINGS]
+    names = [str(way) for way in (*POSTINGS, *FILTERS)]
     assert [way.name for way in conditions(CentralFace(detector))] == [*names, OTHER_DETECTOR]
     assert [way.name for way in conditions(CentralFace(None))] == names  # of crops, which need none
 
@@ -53,7 +55,7 @@ def test_posted_crops_are_crops_again():
         shown = way.post(pixels, smooth, CentralFace(None).find(pixels))
         assert shown.clean.crop.shape == shown.protected.crop.shape == (112, 112, 3)
         away = np.abs(shown.protected.crop.astype(int) - 200)
-        assert away.max() <= 1, way.name  # its edges too
+        assert away.max() <= (24 if way.name in CHANGES_PLAIN else 1), way.name  # its edges too
         assert not (shown.lost or shown.lost_clean)
 
 

@@ -3,9 +3,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, gaussian_filter
 
 from tipim_jax import identification
+from tipim_jax.identification.visibility import in_box
 
 
 def test_embeddings_are_normalised_to_length_one_and_zeros_stay_zeros():
@@ -146,3 +147,54 @@ def test_quality_is_measured_on_saved_pixels_of_one_shape(photos):
         identification.published_mmd(original / 255, protected)
     with pytest.raises(ValueError, match="at least 11x11 pixels, found 10x64"):
         identification.ssim(original[:, :10], protected[:, :10])
+
+
+BOX = np.array([5.4, -6, 40, 41])  # of the pictures above columns 5 to 44 and rows 0 to 34
+
+
+def test_what_is_seen_is_seen_in_the_box_alone(photos):
+    original, protected = photos[0][0], photos[1][0]
+    inside = original.copy()
+    inside[:35, 5:45] = protected[:35, 5:45]
+    found = identification.seen(original, inside, BOX)
+    assert found == identification.seen(original, protected, BOX)
+    error = np.mean((protected[:35, 5:45].astype(float) - original[:35, 5:45]) ** 2)
+    assert found["box_psnr"] == pytest.approx(10 * np.log10(255**2 / error))
+
+
+def test_dssim_is_that_of_wang_2004_in_the_box_to_the_last_digits(photos):
+    for original, protected in zip(*photos, strict=True):
+        expected = (1 - wang_ssim(in_box(original, BOX), in_box(protected, BOX))) / 2
+        found = identification.seen(original, protected, BOX)
+        assert found["dssim"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_patches_are_what_a_blur_leaves_of_colour_and_brightness():
+    """Grain of one pixel is no patch; a grey cast is brightness alone, and a red one both."""
+    original = np.full((100, 100, 3), 120, np.uint8)
+    box = np.array([0, 0, 100, 100])
+    grey = identification.seen(original, original + np.uint8(4), box)
+    assert grey["brightness"] == pytest.approx(4) and grey["colour"] == pytest.approx(0, abs=1e-5)
+    red = identification.seen(original, original + np.array([4, 0, 0], np.uint8), box)
+    assert red["brightness"] == pytest.approx(4 * 0.299)
+    assert red["colour"] == pytest.approx(4 * np.sqrt((0.168736**2 + 0.5**2) / 2), rel=1e-5)
+    noise = np.random.default_rng(0).integers(-12, 13, (100, 100, 1))
+    grain = identification.seen(original, (original + noise).astype(np.uint8), box)
+    assert grain["brightness"] < 0.2 * np.std(noise)
+    blurred = gaussian_filter(noise[..., 0].astype(float), 2, mode="mirror")
+    assert grain["brightness"] == pytest.approx(np.sqrt(np.mean(blurred**2)), rel=0.01)
+
+
+def test_nothing_is_seen_of_no_change_and_nothing_known_of_too_little(photos):
+    original = photos[0][0]
+    same = identification.seen(original, original, BOX)
+    assert same == {"dssim": 0, "box_psnr": np.inf, "colour": 0, "brightness": 0}
+    corner = identification.seen(original, photos[1][0], np.array([-50, -50, 60, 60]))
+    assert np.isnan([*corner.values()]).all() and list(corner) == list(identification.SEEN)
+
+
+def test_quality_has_the_mean_and_the_worst_face():
+    each = {"dssim": np.array([0.01, 0.03, np.nan]), "box_psnr": np.array([30, np.inf, 40])}
+    found = identification.quality(each)
+    assert found["dssim"].value == pytest.approx(0.02) and found["worst_dssim"].value == 0.03
+    assert found["box_psnr"].value == pytest.approx(35)

@@ -128,6 +128,8 @@ def measure(
         quality=report.Quality(
             _mean([face.psnr for face in faces]),
             _mean([face.ssim for face in faces]),
+            _mean([face.dssim for face in faces]),
+            max((face.dssim for face in faces if face.dssim is not None), default=None),
             epsilon,
             max((photo.difference for photo in album.saved), default=None),
         ),
@@ -205,8 +207,8 @@ def _photos(
     entries, number = [], 0
     for one in saved:
         faces = []
-        for face, target, psnr, ssim in zip(
-            one.photo.faces, one.photo.targets, one.psnr, one.ssim, strict=True
+        for face, target, psnr, ssim, dssim in zip(
+            one.photo.faces, one.photo.targets, one.psnr, one.ssim, one.dssim, strict=True
         ):
             faces.append(
                 report.Face(
@@ -215,6 +217,7 @@ def _photos(
                     target=target,
                     psnr=psnr,
                     ssim=ssim,
+                    dssim=dssim,
                     recognisers={network: each[number] for network, each in scores.items()},
                 )
             )

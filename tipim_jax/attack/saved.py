@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tipim_jax.identification import PhotoFace, greatest_difference, psnr, ssim
+from tipim_jax.identification import PhotoFace, greatest_difference, psnr, seen, ssim
 from tipim_jax.photos import Face, FaceDetector, PhotoError, PhotoFile, read_photo
 from tipim_jax.report import FacePictures, face_pictures, finite_or_none
 
@@ -36,6 +36,7 @@ class SavedPhoto:
       photo: The photo.
       found: Of each of its faces, whether one is found there now.
       psnr, ssim: Of each face's crop; PSNR is None where nothing changed.
+      dssim: In each face's box in the photo; None where too little of it is there.
       difference: Greatest difference of any pixel of the photo.
       left_out: What the original's file holds beside the picture and the protected one does not.
       pictures: Pictures of each face, for the report; none where they were not wanted.
@@ -45,6 +46,7 @@ class SavedPhoto:
     found: tuple[bool, ...]
     psnr: tuple[float | None, ...]
     ssim: tuple[float, ...]
+    dssim: tuple[float | None, ...]
     difference: int
     left_out: tuple[str, ...]
     pictures: tuple[FacePictures, ...]
@@ -78,6 +80,7 @@ def read_back(
         # One at a time, as each number of them would be another program.
         psnr=tuple(finite_or_none(psnr(*pair)[0]) for pair in crops),
         ssim=tuple(float(ssim(*pair)[0]) for pair in crops),
+        dssim=tuple(finite_or_none(seen(before, after, face.box)["dssim"]) for face in photo.faces),
         difference=greatest_difference(before, after),
         left_out=original.left_out,
         pictures=tuple(

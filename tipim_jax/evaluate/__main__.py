@@ -37,7 +37,10 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         return 1
     console = Console()
     say = console.print
-    say(text_tables(measured))
+    if settings.all_windows:
+        say((settings.output / "windows.txt").read_text(encoding="utf-8"))
+    else:
+        say(text_tables(measured))
     if posted:
         # Here, as it imports matplotlib.
         from tipim_jax.evaluate.outcome import summary
@@ -53,6 +56,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
             console.one_line(f"  {name}: {reason}")
         if len(seen.left_out) > SHOWN:
             say(f"  and {len(seen.left_out) - SHOWN} more, all of which results.json names")
+    if settings.all_windows:
+        say(str(settings.output / "tables.txt"))
     say(str(settings.output / "results.json"))
     if posted:
         say(str(settings.output / "posting.png"))

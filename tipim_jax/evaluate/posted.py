@@ -1,6 +1,6 @@
 """Photos as they are after being posted, and their faces, found and aligned anew."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,8 +12,9 @@ from tipim_jax.evaluate.finding import CentralFace
 from tipim_jax.identification import Shown
 from tipim_jax.networks import Network
 from tipim_jax.photos import SIZE, Face
+from tipim_jax.photos.filters import FILTERS
 from tipim_jax.photos.onet import OnetDetector
-from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
+from tipim_jax.photos.posting import AS_SAVED, POSTINGS
 from weights_convert.onet import load_onet
 
 OTHER_DETECTOR = "another detector"
@@ -35,7 +36,7 @@ class PostedPair(NamedTuple):
     def looked_at_by(self, networks: Sequence[Network]) -> "PostedPair":
         """With what these networks look at in place of the photos."""
         clean, protected = (
-            _LookedAt(face.crop, {network.name: face.to(network) for network in networks})
+            _LookedAt(face.crop, {network: face.to(network) for network in networks})
             for face in (self.clean, self.protected)
         )
         return self._replace(clean=clean, protected=protected)
@@ -43,18 +44,18 @@ class PostedPair(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _LookedAt:
-    """A face as some networks look at it, by their names."""
+    """A face as some networks look at it."""
 
     crop: UInt8[np.ndarray, "112 112 3"]
-    seen: dict[str, Float[np.ndarray, "height width 3"]]
+    seen: dict[Network, Float[np.ndarray, "height width 3"]]
 
     def to(self, network: Network) -> Float[np.ndarray, "height width 3"]:
-        return self.seen[network.name]
+        return self.seen[network]
 
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """A way to post photos and to find the faces in them.
+    """A way to post or filter photos and to find the faces in them.
 
     Attributes:
       name: For people.
@@ -63,7 +64,7 @@ class Condition:
     """
 
     name: str
-    posting: Posting
+    posting: Callable[[UInt8[np.ndarray, "h w 3"]], UInt8[np.ndarray, "rows columns 3"]]
     finder: CentralFace
 
     def post(
@@ -92,12 +93,12 @@ class Condition:
 
 
 def conditions(finder: CentralFace) -> tuple[Condition, ...]:
-    """Every way to post photos, and, where faces have to be found, another way to find them.
+    """Every way to post and to filter photos; where faces have to be found, another way to do that.
 
     Raises:
       ConversionError: O-Net's weights cannot be obtained.
     """
-    ways = tuple(Condition(str(posting), posting, finder) for posting in POSTINGS)
+    ways = tuple(Condition(str(way), way, finder) for way in (*POSTINGS, *FILTERS))
     if finder.detector is None:
         return ways
     other = CentralFace(OnetDetector(finder.detector, load_onet()))

@@ -10,6 +10,7 @@ from tipim_jax.evaluate.finding import CentralFace
 from tipim_jax.evaluate.pairs import EmbeddedPairs, content, pair_photos, photos, show_pairs
 from tipim_jax.evaluate.posted import conditions
 from tipim_jax.evaluate.settings import Evaluate
+from tipim_jax.evaluate.windows import through_all_windows, window_tables
 from tipim_jax.identification import (
     Experiment,
     PhotoFaces,
@@ -21,7 +22,7 @@ from tipim_jax.identification import (
 from tipim_jax.photos import YUNET, FaceDetector, write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.report import Measurement
-from tipim_jax.report.tables import csv_table, latex_tables, text_tables
+from tipim_jax.report.tables import as_text, csv_table, latex_tables, text_tables
 from weights_convert import home, obtain
 
 SHOWN = 20  # photos that are left out
@@ -54,6 +55,11 @@ def run(
         if len(left_out) > SHOWN:
             console.print(f"left out: {len(left_out) - SHOWN} more")
         recognisers = {name: Recogniser.load(name) for name in settings.recognisers}
+        if settings.all_windows:
+            recognisers = through_all_windows(recognisers)
+        masked_for = tuple(
+            name for name, one in recognisers.items() if one.network.name in settings.surrogate
+        )
         ways = conditions(finder) if settings.posting else ()
         advance = bars.add("pairs", len(pairs), "photos")
         seen = show_pairs(pairs, recognisers, finder, ways, advance)
@@ -74,7 +80,7 @@ def run(
             raise SettingsError(f"--gallery {settings.gallery}: {error}") from None
         found = [
             tuple(
-                recognitions(judges, faces, settings.surrogate)
+                recognitions(judges, faces, masked_for)
                 for faces in (posted.clean, posted.protected)
             )
             for posted in seen.posted
@@ -98,6 +104,10 @@ def run(
     for suffix, make in (("txt", text_tables), ("csv", csv_table), ("tex", latex_tables)):
         with write_whole(settings.output / f"tables.{suffix}") as stream:
             stream.write(make(measured).encode(errors="backslashreplace"))
+    if settings.all_windows:
+        tables = as_text(window_tables(measured, settings.recognisers))
+        with write_whole(settings.output / "windows.txt") as stream:
+            stream.write(tables.encode(errors="backslashreplace"))
     if not settings.posting:
         return seen, measured, []
     # Here, as it imports matplotlib, for which others need not wait.

@@ -16,6 +16,7 @@ examples:
   python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/
   python -m tipim_jax.evaluate fawkes/ --clean lfw/ --gallery lfw-others/ --recogniser facenet
   python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --posting
+  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --all-windows
 
 networks: {", ".join(networks.names())}"""
 
@@ -46,10 +47,13 @@ class Evaluate:
         over.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn at random.
       aligned: The photos are 112x112 crops already, all of them, aligned as ArcFace's template.
+      all_windows: Show every photo to each network through the windows of other programs, too: five
+        points, a box turned by the eyes, boxes with a margin, dlib's chips.
       posting: Judge the photos as they are after being posted, too: scaled down, compressed as JPEG
-        and grey, their faces found anew; and aligned by another detector, the landmarks of MTCNN's
-        O-Net in the box that was found. Clean photos are posted likewise. Every photo is searched
-        for faces 17 times in place of once.
+        and grey; and filtered: blurred, sharpened, with noise, their colours changed. The faces are
+        found anew; and by another detector, the landmarks of MTCNN's O-Net in the box that was
+        found. Clean photos are posted likewise. Every photo is searched for faces some 40 times in
+        place of once.
       output: Folder for results.json and tables, with --posting for posting.json, tables and a
         picture.
     """
@@ -75,6 +79,7 @@ class Evaluate:
     ] = None
     drawn_distractors: int = 0
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    all_windows: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     posting: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     output: Path = Path("evaluation")
 
@@ -96,5 +101,10 @@ def parse(arguments: list[str]) -> Evaluate:
     if settings.drawn_distractors < 0:
         raise SettingsError(
             f"--drawn-distractors is {settings.drawn_distractors}; expected 0 or more"
+        )
+    if settings.all_windows and settings.aligned:
+        raise SettingsError(
+            "--all-windows and --aligned cannot be given together: of a crop nothing is left that "
+            "another window would show"
         )
     return settings

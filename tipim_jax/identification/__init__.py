@@ -47,11 +47,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "verify_all_pairs",
         ],
         "visibility": [
+            "SEEN",
             "changes",
             "greatest_difference",
             "psnr",
             "published_mmd",
             "quality",
+            "seen",
             "ssim",
         ],
     },

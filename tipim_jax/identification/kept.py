@@ -78,7 +78,7 @@ def kept_embeddings(
 
 
 def _place(recogniser: Recogniser, faces: str) -> Path:
-    key = hashlib.sha256(f"{recogniser.digest} {recogniser.network.window} {faces}".encode())
+    key = hashlib.sha256(f"{recogniser.digest} {recogniser.looking.window} {faces}".encode())
     return home() / "embeddings" / _version() / recogniser.network.name / f"{key.hexdigest()}.npy"
 
 

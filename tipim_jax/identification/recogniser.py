@@ -1,5 +1,6 @@
 """Recognisers: networks with their weights, as those who search would use them."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import weights_convert
 from tipim_jax import networks
 from tipim_jax.identification.faces import Shown
 from tipim_jax.networks import Network
+from tipim_jax.networks.window import Window
 from tipim_jax.runtime import uncollected
 
 BATCH = 16  # faces that are embedded together
@@ -29,10 +31,21 @@ class Recogniser:
     Attributes:
       network: the registry's entry.
       variables: the weights, which masks may share that are made against it.
+      window: how it looks at faces in photos; None for the network's own way.
     """
 
     network: Network
     variables: Any
+    window: Window | None = None
+
+    @cached_property
+    def looking(self) -> Network:
+        """The network with the window that it looks through."""
+        return dataclasses.replace(self.network, window=self.window or self.network.window)
+
+    def through(self, window: Window) -> "Recogniser":
+        """The same weights, which see faces in photos as another program shows them."""
+        return dataclasses.replace(self, window=window)
 
     @cached_property
     def digest(self) -> str:
@@ -100,7 +113,7 @@ def embed_batches(
     waiting = {name: [] for name in recognisers}
     for face in faces:
         for name, recogniser in recognisers.items():
-            waiting[name].append(face.to(recogniser.network))
+            waiting[name].append(face.to(recogniser.looking))
             if len(waiting[name]) == BATCH:
                 yield name, recogniser(np.stack(waiting[name]))
                 waiting[name].clear()

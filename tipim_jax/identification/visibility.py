@@ -1,15 +1,19 @@
-"""How much an image was changed: peak signal-to-noise ratio, structural similarity, and MMD.
+"""How much an image was changed, and how much of that is seen.
 
-Images are uint8 in [0, 255], RGB, batches in NHWC: what is measured is the picture as it is saved.
-The first two are dm-pix's, whose value range is [0, 1] unless told otherwise. Nothing is divided by
-255 before it: the quotients of equal pixels part in the last bit when XLA fuses one division of
-the two into a multiply-add, and an unchanged image came out at 157 dB. SSIM is told the peak, PSNR
-gets it added. All images of a call have one size; each new size compiles once.
+Images are uint8 in [0, 255], RGB: what is measured is the picture as it is saved. PSNR, SSIM and
+MMD are of aligned crops, as the paper's are, in batches, NHWC. What is `seen` is measured in the
+face's box at the photo's own resolution: of one photo at a time and on the host, since every box
+has another size. PSNR and SSIM are dm-pix's, whose value range is [0, 1] unless told otherwise.
+Nothing is divided by 255 before it: the quotients of equal pixels part in the last bit when XLA
+fuses one division of the two into a multiply-add, and an unchanged image came out at 157 dB. SSIM
+is told the peak, PSNR gets it added. All images of a call have one size; each new size compiles
+once.
 """
 
 import math
 from collections.abc import Mapping
 
+import cv2
 import dm_pix as pix
 import jax
 import jax.numpy as jnp
@@ -22,6 +26,16 @@ from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
 
 _PEAK = 255
 _SSIM_WINDOW = 11
+_SSIM_DEVIATION = 1.5
+_C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+_PATCH = 0.02  # standard deviation of the blur that leaves patches alone, as a share of the box
+# What `seen` measures, and what it is called for people.
+SEEN = {
+    "dssim": "DSSIM in the box",
+    "box_psnr": "PSNR in the box, dB",
+    "colour": "patches of colour",
+    "brightness": "patches of brightness",
+}
 
 
 def psnr(
@@ -105,18 +119,84 @@ def changes(
     }
 
 
-def quality(each: Mapping[str, Float[np.ndarray, " faces"]]) -> dict[str, Estimate | None]:
-    """Means of `changes` over the faces; of the greatest difference it is the greatest.
+def seen(
+    original: UInt8[np.ndarray, "height width 3"],
+    protected: UInt8[np.ndarray, "height width 3"],
+    box: Float[np.ndarray, " 4"],
+) -> dict[str, float]:
+    """What is seen of a mask in the face's box, at the photo's resolution.
 
-    PSNR is over the faces that were changed at all. MMD is the official code's, at a batch of one.
+    Args:
+      original, protected: the photo before and after.
+      box: left, top, width and height of the face; what of it lies outside the photo is cut off.
+
+    Returns:
+      `dssim`: (1 − SSIM) / 2 in [0, 1], 0 without a change; SSIM as of `ssim`, whose windows lie
+      within the box. `box_psnr`: in dB, infinity without a change. `colour`, `brightness`: root
+      mean squares, in levels of 255, of the change in Cb and Cr and of that in Y (ITU-R BT.601),
+      blurred by 2 % of the box's longer side: patches, waves and wrinkles rather than grain. All
+      are NaN where less of the box than SSIM's window lies in the photo.
+
+    Raises:
+      ValueError: the photos differ in shape, or are not RGB in uint8.
     """
-    greatest = float(np.max(each["difference"]))
+    _check(original[None], protected[None])
+    before, after = (in_box(pixels, box).astype(np.float64) for pixels in (original, protected))
+    if min(before.shape[:2]) < _SSIM_WINDOW:
+        return dict.fromkeys(SEEN, math.nan)
+    change = after - before
+    error = float(np.mean(change**2))
+    patches = cv2.GaussianBlur(change @ _YCBCR.T, (0, 0), _PATCH * max(before.shape[:2]))
     return {
-        "psnr": mean(np.where(np.isinf(each["psnr"]), np.nan, each["psnr"])),
-        "ssim": mean(each["ssim"]),
-        "mmd": mean(each["mmd"]),
-        "difference": Estimate(greatest, greatest, greatest),
+        "dssim": (1 - float(ssim_map(before, after).mean())) / 2,
+        "box_psnr": 10 * math.log10(_PEAK**2 / error) if error else math.inf,
+        "colour": float(np.sqrt(np.mean(patches[..., 1:] ** 2))),
+        "brightness": float(np.sqrt(np.mean(patches[..., 0] ** 2))),
     }
+
+
+def in_box(
+    pixels: UInt8[np.ndarray, "height width 3"], box: Float[np.ndarray, " 4"]
+) -> UInt8[np.ndarray, "rows columns 3"]:
+    """The part of a photo that a box (left, top, width, height) covers, to whole pixels."""
+    left, top, width, height = box
+    rows, columns = (
+        slice(max(0, round(low)), max(0, round(low + side)))
+        for low, side in ((top, height), (left, width))
+    )
+    return pixels[rows, columns]
+
+
+def ssim_map(
+    before: Float[np.ndarray, "height width 3"], after: Float[np.ndarray, "height width 3"]
+) -> Float[np.ndarray, "rows columns 3"]:
+    """SSIM at each place where its window of 11 × 11 lies within the image, by channel."""
+    margin = _SSIM_WINDOW // 2
+
+    def mean_of(image):
+        size = (_SSIM_WINDOW, _SSIM_WINDOW)
+        return cv2.GaussianBlur(image, size, _SSIM_DEVIATION)[margin:-margin, margin:-margin]
+
+    means = mean_of(before), mean_of(after)
+    variances = (mean_of(x * x) - m * m for x, m in zip((before, after), means, strict=True))
+    covariance = mean_of(before * after) - means[0] * means[1]
+    return ((2 * means[0] * means[1] + _C1) * (2 * covariance + _C2)) / (
+        (means[0] ** 2 + means[1] ** 2 + _C1) * (sum(variances) + _C2)
+    )
+
+
+def quality(each: Mapping[str, Float[np.ndarray, " faces"]]) -> dict[str, Estimate | None]:
+    """Means over the faces of `changes` and, where they are there, of what is `seen`.
+
+    Of the greatest difference it is the greatest, and `worst_dssim` is that of the worst face. PSNR
+    is over the faces that were changed at all. MMD is the official code's, at a batch of one.
+    """
+    found = {name: mean(np.where(np.isinf(each[name]), np.nan, each[name])) for name in each}
+    for name, of in (("difference", "difference"), ("worst_dssim", "dssim")):
+        if of in each and not np.isnan(each[of]).all():
+            greatest = float(np.nanmax(each[of]))
+            found[name] = Estimate(greatest, greatest, greatest)
+    return found
 
 
 @jax.jit
@@ -145,6 +225,10 @@ def _published_mmd(original, protected):
         return mmd(*sets, jnp.ones(1), OFFICIAL_BANDWIDTHS)
 
     return jax.vmap(of_one)(original, protected)
+
+
+# To Y, Cb and Cr, of the change alone, which has no offset.
+_YCBCR = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 
 def _check(original, protected):

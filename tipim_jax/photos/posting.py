@@ -68,7 +68,7 @@ AS_SAVED = Posting()
 POSTINGS = (
     *(
         Posting(scale=scale, quality=quality)
-        for scale, quality in itertools.product((1.0, 0.75, 0.5), (None, 95, 90, 75, 50))
+        for scale, quality in itertools.product((1.0, 0.75, 0.5), (None, 95, 90, 75, 50, 30))
         if (scale, quality) != (1.0, None)
     ),
     Posting(grey=True),

@@ -17,7 +17,7 @@ class Measurement:
       about: What was protected and how, and what is special about the search (`Experiment.about`):
         names and numbers by name; `method` is "clean" for faces as they were.
       probes: Number of faces.
-      quality: "psnr", "ssim", "mmd", "difference"; empty for clean faces.
+      quality: See `identification.quality`; empty for clean faces.
       recognisers: What each recogniser makes of the faces, by its name.
     """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tipim_jax.identification import Estimate, Judge, Standings
 from tipim_jax.report.typed_json import from_data, parsed, to_json
 
-SCHEMA = 2
+SCHEMA = 3
 
 Setting = str | int | float | bool | None | tuple[str, ...]
 
@@ -72,7 +72,8 @@ class Face:
       box: left, top, width, height in the upright photo.
       identity: whose face it is, where that is known.
       target: the identity that the mask imitates.
-      psnr: None if nothing changed (it would be infinite).
+      psnr, ssim: of the aligned crop; PSNR is None if nothing changed (it would be infinite).
+      dssim: (1 - SSIM) / 2 in the face's box in the photo; None if too little of it is there.
       recognisers: by the recogniser's name.
     """
 
@@ -81,6 +82,7 @@ class Face:
     target: str | None
     psnr: float | None
     ssim: float | None
+    dssim: float | None
     recognisers: dict[str, Scores]
 
 
@@ -162,10 +164,12 @@ class RecogniserResult:
 
 @dataclass(frozen=True)
 class Quality:
-    """Means over the faces, of the crops; the greatest difference of any pixel of any photo."""
+    """Means over the faces; the worst face; the greatest difference of any pixel of any photo."""
 
     psnr: float | None
     ssim: float | None
+    dssim: float | None
+    worst_dssim: float | None
     epsilon: float
     max_difference: int | None
 

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from tipim_jax.identification import FIGURES, WITH_THRESHOLD, Estimate
+from tipim_jax.identification import FIGURES, SEEN, WITH_THRESHOLD, Estimate
 from tipim_jax.report.measurement import Measurement
 
 # What a measurement may say of its cell and of the search, in the order of the columns.
@@ -21,7 +21,11 @@ _TABLES = {
 }
 # Title, header, lines.
 Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
-_QUALITY = {"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD", "difference": "greatest"}
+_QUALITY = {
+    **{"psnr": "PSNR, dB", "ssim": "SSIM", "mmd": "MMD", "difference": "greatest"},
+    **SEEN,
+    "worst_dssim": "the worst face's",
+}
 _LATEX = {"γ": r"$\gamma$", "ε": r"$\epsilon$", "–": "--", "−": "$-$", "→": r"$\to$"}
 
 
@@ -156,11 +160,12 @@ def _tables(rows: Sequence[Measurement]) -> Iterable[Table]:
                 0, first + [_chances(rows, recogniser, names) for recogniser in recognisers]
             )
         yield f"{title} ({same})", [*varied, *recognisers], lines
+    known = [name for name in _QUALITY if any(name in row.quality for row in protected)]
     lines = [
-        [*_described(row, varied), *(_short(row.quality.get(name)) for name in _QUALITY)]
+        [*_described(row, varied), *(_quality(row.quality.get(name), name) for name in known)]
         for row in protected
     ]
-    yield f"Quality of the saved crops ({same})", [*varied, *_QUALITY.values()], lines
+    yield f"What is seen of the masks ({same})", [*varied, *map(_QUALITY.get, known)], lines
 
 
 def _chances(rows: Sequence[Measurement], recogniser: str, names: Sequence[str]) -> str:
@@ -187,6 +192,11 @@ def _cell(value) -> str:
     if isinstance(value, list | tuple):
         return "+".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _quality(value: Estimate | None, name: str) -> str:
+    """DSSIM is small: its third digit counts."""
+    return f"{value.value:.3f}" if value and "ssim" in name else _short(value)
 
 
 def _short(value: Estimate | None) -> str:

@@ -18,7 +18,7 @@ class SavedProbes:
 
     Attributes:
       faces: What recognisers are shown.
-      changes: How much each face was changed, see `identification.changes`.
+      changes: How much each face was changed, see `identification.changes` and, in photos, `seen`.
       lost: Names of the probes in which no face is found any more.
     """
 
