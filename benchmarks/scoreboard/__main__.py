@@ -1,0 +1,151 @@
+"""Protection against what is seen of it: methods, strengths and other tools, in one table.
+
+    make scoreboard LFW=lfw.tgz ROLES=protocol.json
+    python -m benchmarks.scoreboard --quick
+    python -m benchmarks.scoreboard --folder fawkes=out/fawkes --method "fast, ε = 12"
+
+Masks are made in whole photos and saved as the command saves them; the files are judged by
+`tipim_jax.evaluate`: by all networks through all windows, by whole programs (after `make
+programs`), posted and filtered, and by the other threats. Everything is kept in --output: a second
+run goes on. scoreboard.json holds every row, index.html the tables and the curve, and with --docs
+the tables in a Markdown file are written anew, between `<!-- scoreboard: NAME -->` and
+`<!-- end -->`.
+
+Another tool's photos go into FOLDER/lfw/probes or FOLDER/people/probes, and are called as those in
+OUTPUT/lfw/clean/probes and OUTPUT/people/clean/probes, which are there after a first run.
+"""
+
+import argparse
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.scoreboard import sets
+from benchmarks.scoreboard.judging import Row, Ways, judged
+from benchmarks.scoreboard.masks import METHODS, make_masks
+from benchmarks.scoreboard.tables import curve, markdown
+from tipim_jax.configuration import SettingsError
+from tipim_jax.console import Console
+from tipim_jax.evaluate.programs.environment import interpreter
+from tipim_jax.photos import write_whole
+from tipim_jax.progress import Bars
+from tipim_jax.report import png_picture, render
+from tipim_jax.report.drawing import save
+from tipim_jax.runtime import configure
+
+# No method's masks are made against the first four; the others look through windows of programs
+# that masks were not made in.
+JUDGES = ("w600k", "edgeface", "lightcnn", "facenet")
+NETWORKS = (*JUDGES, "sface", "dlib")
+POSTED_TO = ("w600k", "edgeface")
+THREATENED = ("fast, ε = 12", "the authors' code, ε = 12")  # whose further photos are protected
+POSTED = ("fast, ε = 12", "fast, ε = 8", "the authors' code, ε = 12")
+QUICK = ("fast, ε = 12", "the authors' code, ε = 12")
+_PLACE = "<!-- scoreboard: {} -->\n{}<!-- end -->"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--lfw", type=Path, metavar="PLACE", help="LFW, or a part; default: none")
+    parser.add_argument("--roles", type=Path, metavar="FILE", help="who of LFW may be what")
+    parser.add_argument("--probes", type=int, default=100, help="people of LFW (default: 100)")
+    parser.add_argument("--people", type=int, default=60, help="bundled ones (default: 60)")
+    parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
+    parser.add_argument(
+        "--folder", action="append", default=[], metavar="NAME=DIR", help="another tool's photos"
+    )
+    parser.add_argument("--quick", action="store_true", help="ten minutes: a few bundled people")
+    parser.add_argument("--docs", type=Path, metavar="FILE", help="Markdown to write tables into")
+    parser.add_argument("--output", type=Path, default=Path("out/scoreboard"))
+    options = parser.parse_args()
+    if options.quick:
+        options.people, options.lfw = min(options.people, 12), None
+    configure()
+    console = Console(stderr=True)
+    photos = [sets.bundled_people(options.output, options.people)] if options.people else []
+    if options.lfw:
+        photos.append(sets.lfw(options.output, options.lfw, options.roles, options.probes))
+    rows: dict[tuple[str, ...], Row] = {}  # what is said of unprotected photos comes each time
+    seen, with_programs = {}, not options.quick and _programs_are_there()
+    chosen = options.method or (QUICK if options.quick else METHODS)
+    for part in photos:
+        for name, masks, surrogates in _folders(part, chosen, options, console):
+            found, quality = judged(
+                part,
+                masks,
+                name,
+                surrogates,
+                Ways(
+                    networks=NETWORKS,
+                    posted_to=() if options.quick or name not in POSTED else POSTED_TO,
+                    threats=name in THREATENED,
+                    programs=with_programs and name in POSTED,
+                ),
+                options.output / part.name / "judged" / name,
+                console,
+            )
+            rows |= {(r.photos, r.method, r.kind, r.way, r.recogniser): r for r in found}
+            seen[part.name, name] = quality
+            _write([*rows.values()], seen, photos, options)
+    print(options.output / "index.html")
+
+
+def _programs_are_there() -> bool:
+    try:
+        interpreter()
+    except SettingsError:
+        return False
+    return True
+
+
+def _folders(part, chosen, options, console):
+    """Name, folder and surrogates of each method's protected photos."""
+    for name in chosen:
+        place = options.output / part.name / "masks" / name
+        with Bars(console) as bars:
+            others = name in THREATENED
+            made = make_masks(METHODS[name], part, place, others=others, add_bar=bars.add)
+        for source, reason in made.missed.items():
+            console.one_line(f"{name}: {source}: {reason}")
+        yield name, place, METHODS[name].surrogates
+    for folder in options.folder:
+        name, _, place = folder.partition("=")
+        if (Path(place) / part.name).is_dir():
+            yield name, Path(place) / part.name, ()
+
+
+def _write(rows, seen, photos, options) -> None:
+    tables = markdown(rows, seen, JUDGES)
+    data = {
+        "machine": machine.describe(),
+        "sets": {part.name: part.about for part in photos},
+        "seen": [{"photos": p, "method": m} | quality for (p, m), quality in seen.items()],
+        "rows": [dataclasses.asdict(row) for row in rows],
+    }
+    lines = {name: (method.line, method.default) for name, method in METHODS.items()}
+    figures = {}
+    for part in dict.fromkeys(part for part, _ in seen):
+        picture = save(curve(rows, seen, JUDGES, lines, part), options.output, f"curve_{part}")
+        figures[picture] = f"{part}: the further up and to the left, the better"
+    page = render(
+        "sweep.html.j2",
+        title="Protection, and what is seen of it",
+        about=[part.about for part in photos],
+        tables="\n".join(f"{name}\n{table}" for name, table in tables.items()),
+        figures=[(png_picture(path), caption) for path, caption in figures.items()],
+        faces=[],
+    )
+    for name, text in (("scoreboard.json", json.dumps(data, indent=1)), ("index.html", page)):
+        with write_whole(options.output / name) as stream:
+            stream.write(text.encode())
+    if options.docs:
+        text = options.docs.read_text(encoding="utf-8")
+        for name, table in tables.items():
+            place = re.compile(_PLACE.format(name, ".*?"), re.DOTALL)
+            text = place.sub(lambda _, n=name, t=table: _PLACE.format(n, t), text)
+        with write_whole(options.docs) as stream:
+            stream.write(text.encode())

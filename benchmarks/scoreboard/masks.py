@@ -1,0 +1,88 @@
+"""The masks that are compared: made in whole photos, and saved as the command saves them."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.scoreboard.sets import Photos
+from tipim_jax.engine import Journal, Outcome, Protector, protect_files
+from tipim_jax.engine.defaults import SURROGATES
+from tipim_jax.method import TipIm
+from tipim_jax.photos import find_photos, output_paths
+
+SINGLE = ("mobileface",)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to make masks.
+
+    Attributes:
+      line: Of the curve of protection against visibility that it is a point of.
+      surrogates: The networks that it makes masks with.
+      settings: Of the method.
+      default: Whether it is what one gets who chooses nothing, on that line.
+    """
+
+    line: str
+    surrogates: tuple[str, ...]
+    settings: TipIm
+    default: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.line}, ε = {self.settings.epsilon:g}"
+
+    def with_iterations(self, count: int) -> "Method":
+        settings = dataclasses.replace(self.settings, iterations=count)
+        return dataclasses.replace(self, settings=settings)
+
+
+def _line(name: str, surrogates, settings: TipIm, strengths: Iterable[float], default: float):
+    return [
+        Method(name, surrogates, dataclasses.replace(settings, epsilon=epsilon), epsilon == default)
+        for epsilon in strengths
+    ]
+
+
+DIM = dataclasses.replace(TipIm.paper(), target_choice="single", views=1)
+METHODS = {
+    method.name: method
+    for method in (
+        *_line("fast", SURROGATES, TipIm.fast(), (6.0, 8.0, 12.0, 16.0), 12.0),
+        *_line("strong", SURROGATES, TipIm.strong(), (12.0,), 12.0),
+        *_line("the authors' code", SINGLE, TipIm.economical(), (8.0, 12.0), 12.0),
+        *_line("DIM", SINGLE, DIM, (8.0, 12.0), 12.0),
+    )
+}
+
+
+def make_masks(
+    method: Method,
+    photos: Photos,
+    output: Path,
+    *,
+    others: bool,
+    add_bar: Callable[[str, int, str], Callable[[float], None]],
+) -> Outcome:
+    """Writes the protected photos, as far as they are not there.
+
+    Args:
+      output: Folder for `probes` and `others`, as `photos.protected` is.
+      others: Whether the further photos are protected, too.
+    """
+    protector = Protector(method.settings, surrogates=method.surrogates, targets=photos.targets)
+    outcome = Outcome()
+    for folder in (photos.probes, *([photos.others] if others else ())):
+        files = find_photos([folder])
+        place = output / folder.name
+        place.mkdir(parents=True, exist_ok=True)
+        paths = output_paths(files, place, saved_as="same")
+        outputs = dict(zip((file.source for file in files), paths, strict=True))
+        journal = Journal(place, f"{protector.decides} same dates")
+        one = protect_files(protector, files, outputs, journal, add_bar=add_bar)
+        outcome.missed |= one.missed
+        outcome.faces += one.faces
+        outcome.seconds += one.seconds
+    return outcome
