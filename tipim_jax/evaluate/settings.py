@@ -50,6 +50,10 @@ class Evaluate:
         and grey, their faces found anew; and aligned by another detector, the landmarks of MTCNN's
         O-Net in the box that was found. Clean photos are posted likewise. Every photo is searched
         for faces 17 times in place of once.
+      programs: Judge by whole programs that people search with, too, each with its own detector,
+        crop, network and threshold: face_recognition, OpenCV Zoo's YuNet and SFace, InsightFace,
+        DeepFace. `make programs` installs them, apart from this product. They search the gallery
+        without distractors.
       output: Folder for results.json and tables, with --posting for posting.json, tables and a
         picture.
     """
@@ -76,6 +80,7 @@ class Evaluate:
     drawn_distractors: int = 0
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     posting: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    programs: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     output: Path = Path("evaluation")
 
     @property
@@ -97,4 +102,6 @@ def parse(arguments: list[str]) -> Evaluate:
         raise SettingsError(
             f"--drawn-distractors is {settings.drawn_distractors}; expected 0 or more"
         )
+    if settings.programs and settings.aligned:
+        raise SettingsError("--programs find faces in photos, not in --aligned crops; give photos")
     return settings
