@@ -100,9 +100,7 @@ def run(
     clean, protected = found[0][0] | by_programs.clean, found[0][1] | by_programs.protected
     measured = [
         Measurement(unprotected, count, {}, clean),
-        Measurement(
-            {**about, **faults}, count, quality(seen.changes), found[0][1] | by_programs.protected
-        ),
+        Measurement({**about, **faults}, count, quality(seen.changes), protected),
     ]
     for name, one in zip(("clean", "results"), measured, strict=True):
         one.write(settings.output / f"{name}.json")
