@@ -7,7 +7,6 @@ cache; that folder may be deleted at any time.
 
 import hashlib
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -187,10 +186,8 @@ def _run(program, photos, python, folder, progress) -> Path:
     found, said = folder / "found.npz", folder / "said"
     command = [python, "-I", _RUNNER, program.name, folder / "job.json", found]
     with open(said, "wb") as errors:
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=subprocess.PIPE, stderr=errors, env=_environment()
-        )
-        with process:
+        running = list(map(str, command))
+        with subprocess.Popen(running, stdout=subprocess.PIPE, stderr=errors) as process:
             for _ in process.stdout:
                 progress(1)
     if process.returncode or not found.is_file():
@@ -198,11 +195,6 @@ def _run(program, photos, python, folder, progress) -> Path:
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no word")
         raise ProgramError(f"it ended with status {process.returncode}: {last}")
     return found
-
-
-def _environment() -> dict[str, str]:
-    # Progress bars, colours and the like would be all that there is to see of an error.
-    return os.environ | {"NO_ALBUMENTATIONS_UPDATE": "1", "PYTHONWARNINGS": "ignore"}
 
 
 def _key(program: Program, photos: Sequence[Path], python: Path) -> str:
