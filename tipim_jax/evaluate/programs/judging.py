@@ -168,7 +168,8 @@ def judge(
         "no_face_in_clean": int((~before & readable).sum()),
         "no_face_in_protected": int((~there).sum()),
         "not_readable": int((~readable).sum()),
-        "gallery": int(ends[0]),
+        "gallery": len(gallery),
+        "gallery_without_face": len(gallery) - int(ends[0]),
     }
     return *recognitions, about
 

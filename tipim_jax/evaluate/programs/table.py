@@ -8,11 +8,18 @@ _SHOWN = ("rank1_ut", "rank5_ut", "rank1_t")
 
 
 def by_programs(clean: Measurement, protected: Measurement) -> str:
-    """The table as text, and a line for each program that could not be asked."""
+    """The table as text, with a line for whatever a program left out, or why it did not judge."""
     about = protected.about
-    table = as_text([programs_table(clean, protected)]) if "programs" in about else ""
-    missing = about.get("programs_missing", {}).items()
-    return table + "".join(f"{name} did not judge: {reason}\n" for name, reason in missing)
+    text = as_text([programs_table(clean, protected)]) if "programs" in about else ""
+    for name, one in about.get("programs", {}).items():
+        if one["gallery_without_face"]:
+            some = f"{one['gallery_without_face']} of {one['gallery']} photos of the gallery"
+            text += f"{name} finds no face in {some}, which it does not search\n"
+        if one["not_readable"]:
+            text += f"{name} cannot read {one['not_readable']} of {one['photos']} photos\n"
+    for name, reason in about.get("programs_missing", {}).items():
+        text += f"{name} did not judge: {reason}\n"
+    return text
 
 
 def programs_table(clean: Measurement, protected: Measurement) -> Table:
