@@ -157,8 +157,8 @@ def ask(
 
     Raises:
       ProgramError: the program is not there, or does not start.
-      ConversionError: its networks cannot be had, their licence is to be accepted, or the cache
-        cannot be written.
+      ConversionError: its networks cannot be had, or their licence is to be accepted.
+      OSError: a photo cannot be read, or the cache not be written.
     """
     licences.require(networks.get(program.network))
     place = home() / "programs" / program.name / f"{_key(program, photos, python)}.npz"

@@ -131,39 +131,37 @@ def judge(
     Raises:
       ValueError: it finds the faces of too few people for a threshold, or those of no probe.
     """
-    count = len(probes)
-    first = len(known.detected) - count  # of the clean probes
+    first = len(gallery) + len(targets)  # of the clean probes
     before, after = known.detected[first:], protected.detected
     readable = (known.failed[first:] == "") & (protected.failed == "")
     probed = before & readable
     if not probed.any():
-        raise ValueError(f"it finds a face in none of the {count} clean photos")
-    wanted = np.concatenate([known.detected[:first], probed])
+        raise ValueError(f"it finds a face in none of the {len(probes)} clean photos")
     there = after[probed]
-    threshold, vectors = comparable(
-        np.concatenate([known.embeddings[wanted], protected.embeddings[probed & after]]),
-        known.distance,
-        known.threshold,
-    )
-    shown, hidden = vectors[: wanted.sum()], vectors[wanted.sum() :]
+    wanted = np.concatenate([known.detected[:first], probed])
+    parts = [known.embeddings[wanted]]
+    if there.any():  # otherwise nobody knows of how many numbers an embedding would be
+        parts.append(protected.embeddings[probed & after])
+    least, vectors = comparable(np.concatenate(parts), known.distance, known.threshold)
+    clear, hidden = np.split(vectors, [wanted.sum()])
     people = np.array([*gallery, *targets, *probes])[wanted]
-    ends = np.cumsum([known.detected[: len(gallery)].sum(), wanted[len(gallery) : first].sum()])
+    ends = [wanted[: len(gallery)].sum(), wanted[:first].sum()]
     roster = Roster.of(*(part.tolist() for part in np.split(people, ends)))
-    judge = Judge.of(threshold, roster, shown, fars=FARS)
-    clean = judge.standings(shown[ends[-1] :])
-    lost = clean.lost_but(there, judge.standings(hidden, there))
+    search = Judge.of(least, roster, clear, fars=FARS)
+    clean = search.standings(clear[ends[1] :])
+    lost = clean.lost_but(there, search.standings(hidden, there))
     # No cosines of a program's own are known where it measures distances.
     unknown = {} if known.distance == "cosine" else {"own_cosine": None, "target_cosine": None}
     recognitions = []
     for found, detected in ((clean, before), (lost, after)):
-        one = judge.recognition(found, held_out=held_out)
+        one = search.recognition(found, held_out=held_out)
         seen = {"detected": share(detected[readable].astype(float))}
         recognitions.append(dataclasses.replace(one, figures={**seen, **one.figures, **unknown}))
     about = {
         "versions": dict(known.versions),
         "distance": known.distance,
         "threshold": known.threshold,
-        "photos": count,
+        "photos": len(probes),
         "judged": int(probed.sum()),
         "no_face_in_clean": int((~before & readable).sum()),
         "no_face_in_protected": int((~there).sum()),
