@@ -3,16 +3,18 @@
 # make test-all   runs those too that take longer
 # make reproduce  makes the figures of the reproduction on the bundled people, with few iterations
 # make parity  runs the comparisons with PyTorch, which it installs
+# make programs  installs whole programs to judge by, apart, into .venv-programs
 # make lint    checks style, and that the layers are kept
 # Each sets up .venv first. PYTHON=python3.12 make demo chooses another interpreter.
 
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= out/demo
+PROGRAMS := tipim_jax/evaluate/programs/requirements.txt
 # A process a core, each with whole files of tests, and without PyTorch, which takes memory.
 TESTS := -n auto --dist loadfile --ignore tests/parity
 
-.PHONY: demo test test-all parity reproduce lint clean
+.PHONY: demo test test-all parity reproduce programs lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
@@ -29,13 +31,15 @@ parity: .venv/installed-parity
 reproduce: .venv/installed
 	$(BIN)/python -m tipim_jax.sweep configs/sweeps/reproduction.toml --output out/reproduction --probes 20 --iterations 10
 
+programs: .venv-programs/installed
+
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv out
+	rm -rf .venv .venv-programs out
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
@@ -49,3 +53,9 @@ clean:
 .venv/installed-%: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@ .venv/installed
+
+# Without their dependencies: see the file.
+.venv-programs/installed: $(PROGRAMS)
+	$(PYTHON) -m venv .venv-programs
+	.venv-programs/bin/python -m pip install --quiet --no-deps --requirement $(PROGRAMS)
+	@touch $@

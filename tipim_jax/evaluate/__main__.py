@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
 def _judge(settings: Evaluate, errors: Console) -> int:
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
+    from tipim_jax.evaluate.programs.table import by_programs
     from tipim_jax.evaluate.run import SHOWN, run
     from tipim_jax.report.tables import as_text, text_tables
 
@@ -41,6 +42,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         say((settings.output / "windows.txt").read_text(encoding="utf-8"))
     else:
         say(text_tables(measured))
+    if settings.programs:
+        say(by_programs(*measured), end="")
     if posted:
         # Here, as it imports matplotlib.
         from tipim_jax.evaluate.outcome import summary

@@ -9,6 +9,9 @@ from tipim_jax.datasets import CropCache, ReadyCrops, face_key, find_portraits, 
 from tipim_jax.evaluate.finding import CentralFace
 from tipim_jax.evaluate.pairs import EmbeddedPairs, content, pair_photos, photos, show_pairs
 from tipim_jax.evaluate.posted import conditions
+from tipim_jax.evaluate.programs.environment import interpreter
+from tipim_jax.evaluate.programs.judging import Judged
+from tipim_jax.evaluate.programs.photos import judge_photos
 from tipim_jax.evaluate.settings import Evaluate
 from tipim_jax.evaluate.windows import through_all_windows, window_tables
 from tipim_jax.identification import (
@@ -40,6 +43,8 @@ def run(
     Raises:
       SettingsError, ConversionError, OSError: nothing can be done at all.
     """
+    if settings.programs:
+        interpreter()  # it says so now where there are none
     detector = None if settings.aligned else FaceDetector(obtain(YUNET))
     finder = CentralFace(detector)
     with Bars(console) as bars:
@@ -85,6 +90,9 @@ def run(
             )
             for posted in seen.posted
         ]
+        by_programs = Judged.nothing()
+        if settings.programs:
+            by_programs = judge_photos(settings, pairs, seen.clean, gallery, targets, bars)
     unprotected = {"method": "clean", **experiment.about}
     about = {
         "surrogates": list(settings.surrogate) or ["unknown"],
@@ -93,11 +101,12 @@ def run(
         **experiment.about,
     }
     lost = list(seen.posted[0].lost)
-    faults = {"no_face_found": lost, "not_judged": seen.left_out}
+    faults = {"no_face_found": lost, "not_judged": seen.left_out, **by_programs.told}
     count = len(seen.clean)
+    clean, protected = found[0][0] | by_programs.clean, found[0][1] | by_programs.protected
     measured = [
-        Measurement(unprotected, count, {}, found[0][0]),
-        Measurement({**about, **faults}, count, quality(seen.changes), found[0][1]),
+        Measurement(unprotected, count, {}, clean),
+        Measurement({**about, **faults}, count, quality(seen.changes), protected),
     ]
     for name, one in zip(("clean", "results"), measured, strict=True):
         one.write(settings.output / f"{name}.json")

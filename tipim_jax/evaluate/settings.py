@@ -54,6 +54,10 @@ class Evaluate:
         found anew; and by another detector, the landmarks of MTCNN's O-Net in the box that was
         found. Clean photos are posted likewise. Every photo is searched for faces some 40 times in
         place of once.
+      programs: Judge by whole programs that people search with, too, each with its own detector,
+        crop, network and threshold: face_recognition, OpenCV Zoo's YuNet and SFace, InsightFace,
+        DeepFace. `make programs` installs them, apart from this product. They search the gallery
+        without distractors.
       output: Folder for results.json and tables, with --posting for posting.json, tables and a
         picture.
     """
@@ -81,6 +85,7 @@ class Evaluate:
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     all_windows: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     posting: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    programs: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     output: Path = Path("evaluation")
 
     @property
@@ -107,4 +112,6 @@ def parse(arguments: list[str]) -> Evaluate:
             "--all-windows and --aligned cannot be given together: of a crop nothing is left that "
             "another window would show"
         )
+    if settings.programs and settings.aligned:
+        raise SettingsError("--programs find faces in photos, not in --aligned crops; give photos")
     return settings

@@ -90,7 +90,7 @@ class Judge:
     @classmethod
     def of(
         cls,
-        network: Network,
+        network: Network | float,
         roster: Roster,
         faces: Float[np.ndarray, "faces dim"],
         *,
@@ -103,7 +103,7 @@ class Judge:
         Strangers, who may be one another, take part in no threshold, nor do drawn distractors.
 
         Args:
-          network: the recogniser's.
+          network: the recogniser's, or the cosine that is its own threshold.
           roster: who is who.
           faces: embeddings of the roster's faces.
           strangers: embeddings of people without names.
@@ -115,7 +115,9 @@ class Judge:
         """
         gallery = faces[roster.searched]
         known = slice(len(faces) - len(roster.own))  # the gallery and the targets
-        own = own_threshold(network, faces[known], roster.people[known])
+        own = network
+        if isinstance(network, Network):
+            own = own_threshold(network, faces[known], roster.people[known])
         chosen = {"recognised": own}
         if fars:
             found = impostor_threshold(gallery, roster.identities, fars)
