@@ -38,6 +38,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
     console = Console()
     say = console.print
     say(text_tables(measured))
+    if settings.threats:
+        say((settings.output / "threats.txt").read_text("utf-8"))
     if posted:
         # Here, as it imports matplotlib.
         from tipim_jax.evaluate.outcome import summary
@@ -54,6 +56,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         if len(seen.left_out) > SHOWN:
             say(f"  and {len(seen.left_out) - SHOWN} more, all of which results.json names")
     say(str(settings.output / "results.json"))
+    if settings.threats:
+        say(str(settings.output / "threats.json"))
     if posted:
         say(str(settings.output / "posting.png"))
     return int(bool(seen.left_out))

@@ -98,6 +98,11 @@ def run(
     for suffix, make in (("txt", text_tables), ("csv", csv_table), ("tex", latex_tables)):
         with write_whole(settings.output / f"tables.{suffix}") as stream:
             stream.write(make(measured).encode(errors="backslashreplace"))
+    if settings.threats:
+        # Here, as only what it judges needs it.
+        from tipim_jax.evaluate.threats import write_threats
+
+        write_threats(judges, seen.posted[0], settings.surrogate, settings.output)
     if not settings.posting:
         return seen, measured, []
     # Here, as it imports matplotlib, for which others need not wait.

@@ -1,5 +1,6 @@
 """The command's settings."""
 
+import importlib.util
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError
+from tipim_jax.evaluate.threat_words import threats_help
 from tipim_jax.networks import DEFAULT_RECOGNISERS
 
 _EXAMPLES = f"""\
@@ -16,6 +18,9 @@ examples:
   python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/
   python -m tipim_jax.evaluate fawkes/ --clean lfw/ --gallery lfw-others/ --recogniser facenet
   python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --posting
+  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --threats
+
+{threats_help()}
 
 networks: {", ".join(networks.names())}"""
 
@@ -50,8 +55,11 @@ class Evaluate:
         and grey, their faces found anew; and aligned by another detector, the landmarks of MTCNN's
         O-Net in the box that was found. Clean photos are posted likewise. Every photo is searched
         for faces 17 times in place of once.
+      threats: Judge what else people do with photos, too, as the table above has it; for that
+        there should be several protected photos of each person, and other people in --gallery.
+        Takes scikit-learn: pip install 'tipim-jax[threats]'.
       output: Folder for results.json and tables, with --posting for posting.json, tables and a
-        picture.
+        picture, with --threats for threats.json and tables.
     """
 
     protected: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PROTECTED")]
@@ -76,6 +84,7 @@ class Evaluate:
     drawn_distractors: int = 0
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     posting: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    threats: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     output: Path = Path("evaluation")
 
     @property
@@ -96,5 +105,10 @@ def parse(arguments: list[str]) -> Evaluate:
     if settings.drawn_distractors < 0:
         raise SettingsError(
             f"--drawn-distractors is {settings.drawn_distractors}; expected 0 or more"
+        )
+    if settings.threats and not importlib.util.find_spec("sklearn"):
+        raise SettingsError(
+            "--threats trains scikit-learn's classifier, which is not installed; "
+            "run `pip install 'tipim-jax[threats]'` or `pip install scikit-learn`"
         )
     return settings
