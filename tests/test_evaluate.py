@@ -67,7 +67,7 @@ def test_photos_are_paired_as_the_attack_names_its_copies(tmp_path):
 
 
 def test_it_tells_a_protected_photo_from_one_that_is_not(photos, tmp_path, capsys):
-    assert run(photos, tmp_path, "--targets", str(photos / "targets")) == 0
+    assert run(photos, tmp_path, "--targets", str(photos / "targets"), "--threats") == 0
     found = json.loads((tmp_path / "results.json").read_text())
     figures = found["recognisers"]["mobileface"]["figures"]
     assert figures["rank1_ut"]["value"] == pytest.approx(2 / 3)
@@ -80,6 +80,11 @@ def test_it_tells_a_protected_photo_from_one_that_is_not(photos, tmp_path, capsy
     assert "Rank-1-UT / Rank-5-UT" in said and "no face is found any more in 1" in said
     for name in ("tables.txt", "tables.csv", "tables.tex"):
         assert (tmp_path / name).stat().st_size > 100
+    search, *_ = json.loads((tmp_path / "threats.json").read_text())
+    assert (search["threat"], search["photos"]) == ("search", 3)
+    shares = [search[when]["found_first"]["value"] for when in ("before", "after")]
+    assert shares == [1, pytest.approx(1 / 3)]
+    assert (tmp_path / "threats.txt").read_text() in said
 
 
 def test_beside_the_threshold_stands_what_chance_gives(photos, tmp_path, capsys):
@@ -273,5 +278,6 @@ def test_the_command_line_explains_itself(capsys):
         "--surrogate",
         "--distractor-photos",
         "O-Net",
+        "Others have your protected photos",
     ):
         assert word in said

@@ -91,3 +91,16 @@ def test_probes_without_a_value_count_in_no_estimate(estimate):
 def test_infinite_values_are_refused():
     with pytest.raises(ValueError, match="PSNR of an unchanged image"):
         mean(np.array([30.0, np.inf]))
+
+
+def test_several_probes_of_a_person_count_as_fewer():
+    """Twelve of four people, three each, as four; of people with 3, 1 and 1, as 25 / 11."""
+    outcomes = np.arange(12) < 9
+    found = share(outcomes, np.arange(12) // 3)
+    assert found.value == 0.75
+    assert (found.low, found.high) == pytest.approx(wilson(3, 4))
+    found = share(np.array([1, 1, 0, 0.5, np.nan, 1]), np.array([7, 7, 7, 2, 2, 5]))
+    assert found.value == 0.7
+    assert (found.low, found.high) == pytest.approx(wilson(0.7 * 25 / 11, 25 / 11))
+    outcomes = np.random.default_rng(0).random(40) < 0.3
+    assert share(outcomes, np.arange(40)) == share(outcomes)

@@ -44,6 +44,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
         say(text_tables(measured))
     if settings.programs:
         say(by_programs(*measured), end="")
+    if settings.threats:
+        say((settings.output / "threats.txt").read_text("utf-8"))
     if posted:
         # Here, as it imports matplotlib.
         from tipim_jax.evaluate.outcome import summary
@@ -62,6 +64,8 @@ def _judge(settings: Evaluate, errors: Console) -> int:
     if settings.all_windows:
         say(str(settings.output / "tables.txt"))
     say(str(settings.output / "results.json"))
+    if settings.threats:
+        say(str(settings.output / "threats.json"))
     if posted:
         say(str(settings.output / "posting.png"))
     return int(bool(seen.left_out))

@@ -117,6 +117,11 @@ def run(
         tables = as_text(window_tables(measured, settings.recognisers))
         with write_whole(settings.output / "windows.txt") as stream:
             stream.write(tables.encode(errors="backslashreplace"))
+    if settings.threats:
+        # Here, as only what it judges needs it.
+        from tipim_jax.evaluate.threats import write_threats
+
+        write_threats(judges, seen.posted[0], masked_for, settings.output)
     if not settings.posting:
         return seen, measured, []
     # Here, as it imports matplotlib, for which others need not wait.

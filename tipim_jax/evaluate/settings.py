@@ -1,5 +1,6 @@
 """The command's settings."""
 
+import importlib.util
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import tyro
 
 from tipim_jax import networks
 from tipim_jax.configuration import SettingsError
+from tipim_jax.evaluate.threat_words import threats_help
 from tipim_jax.networks import DEFAULT_RECOGNISERS
 
 _EXAMPLES = f"""\
@@ -17,6 +19,9 @@ examples:
   python -m tipim_jax.evaluate fawkes/ --clean lfw/ --gallery lfw-others/ --recogniser facenet
   python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --posting
   python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --all-windows
+  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --threats
+
+{threats_help()}
 
 networks: {", ".join(networks.names())}"""
 
@@ -58,8 +63,11 @@ class Evaluate:
         crop, network and threshold: face_recognition, OpenCV Zoo's YuNet and SFace, InsightFace,
         DeepFace. `make programs` installs them, apart from this product. They search the gallery
         without distractors.
+      threats: Judge what else people do with photos, too, as the table above has it; for that
+        there should be several protected photos of each person, and other people in --gallery.
+        Takes scikit-learn: pip install 'tipim-jax[threats]'.
       output: Folder for results.json and tables, with --posting for posting.json, tables and a
-        picture.
+        picture, with --threats for threats.json and tables.
     """
 
     protected: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PROTECTED")]
@@ -86,6 +94,7 @@ class Evaluate:
     all_windows: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     posting: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     programs: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    threats: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     output: Path = Path("evaluation")
 
     @property
@@ -114,4 +123,9 @@ def parse(arguments: list[str]) -> Evaluate:
         )
     if settings.programs and settings.aligned:
         raise SettingsError("--programs find faces in photos, not in --aligned crops; give photos")
+    if settings.threats and not importlib.util.find_spec("sklearn"):
+        raise SettingsError(
+            "--threats trains scikit-learn's classifier, which is not installed; "
+            "run `pip install 'tipim-jax[threats]'` or `pip install scikit-learn`"
+        )
     return settings

@@ -6,6 +6,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "classifier": ["classifier_threats"],
         "cosine": ["normalise"],
         "distractors": ["drawn_distractors"],
         "estimates": ["Estimate", "mean", "share"],
@@ -35,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "recogniser": ["BATCH", "Recogniser", "embed"],
         "roster": ["Roster"],
         "search": ["Nearest", "nearest"],
+        "threats": ["HARMS", "Threat", "threats"],
         "verification": [
             "CrossValidated",
             "OperatingPoint",
