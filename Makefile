@@ -3,6 +3,9 @@
 # make test-all   runs those too that take longer
 # make reproduce  makes the figures of the reproduction on the bundled people, with few iterations
 # make parity  runs the comparisons with PyTorch, which it installs
+# make scoreboard   protection beside what is seen of it, of all methods, by all judges: hours, or
+#              with QUICK=1 minutes; LFW=lfw.tgz ROLES=protocol.json takes LFW, too, and
+#              DOCS=docs/protection.md writes its tables into that file
 # make programs  installs whole programs to judge by, apart, into .venv-programs
 # make lint    checks style, and that the layers are kept
 # Each sets up .venv first. PYTHON=python3.12 make demo chooses another interpreter.
@@ -14,7 +17,7 @@ PROGRAMS := tipim_jax/evaluate/programs/requirements.txt
 # A process a core, each with whole files of tests, and without PyTorch, which takes memory.
 TESTS := -n auto --dist loadfile --ignore tests/parity
 
-.PHONY: demo test test-all parity reproduce programs lint clean
+.PHONY: demo test test-all parity reproduce scoreboard programs lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
@@ -30,6 +33,10 @@ parity: .venv/installed-parity
 
 reproduce: .venv/installed
 	$(BIN)/python -m tipim_jax.sweep configs/sweeps/reproduction.toml --output out/reproduction --probes 20 --iterations 10
+
+scoreboard: .venv/installed-scoreboard
+	$(BIN)/python -m benchmarks.scoreboard $(if $(QUICK),--quick) $(if $(LFW),--lfw $(LFW)) \
+	    $(if $(ROLES),--roles $(ROLES)) $(if $(DOCS),--docs $(DOCS))
 
 programs: .venv-programs/installed
 

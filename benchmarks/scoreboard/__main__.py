@@ -29,11 +29,13 @@ from benchmarks.scoreboard.tables import curve, markdown
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.evaluate.programs.environment import interpreter
+from tipim_jax.identification import Recogniser
 from tipim_jax.photos import write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.report import png_picture, render
 from tipim_jax.report.drawing import save
 from tipim_jax.runtime import configure
+from weights_convert import ConversionError
 
 # No method's masks are made against the first four; the others look through windows of programs
 # that masks were not made in.
@@ -69,6 +71,8 @@ def main() -> None:
     photos = [sets.bundled_people(options.output, options.people)] if options.people else []
     if options.lfw:
         photos.append(sets.lfw(options.output, options.lfw, options.roles, options.probes))
+    networks = _networks(console)
+    posted_to = tuple(name for name in POSTED_TO if name in networks) or networks[:1]
     rows: dict[tuple[str, ...], Row] = {}  # what is said of unprotected photos comes each time
     seen, with_programs = {}, not options.quick and _programs_are_there()
     chosen = options.method or (QUICK if options.quick else METHODS)
@@ -80,8 +84,8 @@ def main() -> None:
                 name,
                 surrogates,
                 Ways(
-                    networks=NETWORKS,
-                    posted_to=() if options.quick or name not in POSTED else POSTED_TO,
+                    networks=networks,
+                    posted_to=() if options.quick or name not in POSTED else posted_to,
                     threats=name in THREATENED,
                     programs=with_programs and name in POSTED,
                 ),
@@ -92,6 +96,19 @@ def main() -> None:
             seen[part.name, name] = quality
             _write([*rows.values()], seen, photos, options)
     print(options.output / "index.html")
+
+
+def _networks(console: Console) -> tuple[str, ...]:
+    """Those whose weights can be had, and whose licence the user has accepted."""
+    found = []
+    for name in NETWORKS:
+        try:
+            Recogniser.load(name)
+        except ConversionError as error:
+            console.one_line(f"{name} does not judge: {error}")
+        else:
+            found.append(name)
+    return tuple(found)
 
 
 def _programs_are_there() -> bool:
