@@ -21,9 +21,11 @@ from tipim_jax.evaluate.__main__ import main as evaluate
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("protected", type=Path, nargs="?", default=Path("out/demo"))
-    for name, what in (("clean", "PROTECTED"), ("gallery", "search"), ("targets", "targets")):
-        help = f"photos of {what} (default: the bundled people)"
+    parser.add_argument(
+        "protected", type=Path, nargs="?", default=Path("out/demo"), help="default: out/demo"
+    )
+    for name in ("clean", "gallery", "targets"):
+        help = "as of `python -m tipim_jax.evaluate` (default: the bundled people)"
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=help)
     parser.add_argument(
         "--surrogate", action="append", help="default: of the bundled people, the presets' own"
