@@ -15,7 +15,8 @@ Training that was stopped goes on where it was; the same seed gives the same net
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import machine, table
@@ -25,8 +26,8 @@ from tipim_jax.console import Console
 from tipim_jax.datasets import person
 from tipim_jax.evaluate.pairs import PhotoPair, pair_photos
 from tipim_jax.evaluate.run import run
-from tipim_jax.evaluate.settings import Evaluate
-from tipim_jax.identification import HARMS
+from tipim_jax.evaluate.settings import Evaluate, parse
+from tipim_jax.identification import HARMS, Recogniser
 from tipim_jax.networks import names
 from tipim_jax.photos import YUNET, FaceDetector, PhotoError, read_photo, write_photo
 from tipim_jax.progress import Bars
@@ -67,6 +68,9 @@ def main() -> None:
     configure()
     console = Console(stderr=True)
     try:
+        evaluations = _evaluations(options)
+        for name in evaluations["protected"].recognisers:
+            Recogniser.load(name)  # what cannot be had is to be known before the training
         others, judged = (
             pair_photos(*places)
             for places in (
@@ -88,7 +92,7 @@ def main() -> None:
             training = Training(steps=options.steps, seed=options.seed)
             restore = train(*regions, training, options.output, progress=advance)
             advance = bars.add("restoring", len(judged), "photos")
-            folder = options.output / "restored"
+            folder = evaluations["restored"].protected
             for pair in judged:
                 photo = read_photo(pair.protected.source)
                 photo = dataclasses.replace(
@@ -97,9 +101,10 @@ def main() -> None:
                 # Lossless, and still paired with the clean photo by its name.
                 write_photo(folder / pair.protected.relative.with_suffix(".png"), photo)
                 advance(1)
-        figures, closeness = _figures(options, console)
-    except (SettingsError, ConversionError, PhotoError, ValueError) as error:
-        parser.error(str(error))
+        figures, closeness = _figures(evaluations, console)
+    except (SettingsError, ConversionError, PhotoError, ValueError, OSError) as error:
+        console.error(error)
+        sys.exit(1)
     about = machine.describe() | {
         "others": {"people": len(_people(others)), "faces": len(regions[0])},
         "training": dataclasses.asdict(training),
@@ -112,21 +117,22 @@ def main() -> None:
     table.save(options.output / "results.json", about, figures)
 
 
-def _figures(options: argparse.Namespace, console: Console):
+def _evaluations(options: argparse.Namespace) -> dict[str, Evaluate]:
+    """How the protected photos are judged, and the restored ones."""
+    shared = ["--clean", str(options.clean), "--gallery", str(options.gallery), "--threats"]
+    for name in options.recogniser or ["lightcnn"]:
+        shared += ["--recogniser", name]
+    folders = {"protected": options.protected, "restored": options.output / "restored"}
+    return {
+        what: parse([str(folder), *shared, "--output", str(options.output / f"evaluation-{what}")])
+        for what, folder in folders.items()
+    }
+
+
+def _figures(evaluations: Mapping[str, Evaluate], console: Console):
     """What `evaluate` says of the protected photos and of the restored ones, and their PSNR."""
     found, closeness = {}, {}
-    for what, folder in (
-        ("protected", options.protected),
-        ("restored", options.output / "restored"),
-    ):
-        settings = Evaluate(
-            protected=folder,
-            clean=options.clean,
-            gallery=options.gallery,
-            recogniser=tuple(options.recogniser or ["lightcnn"]),
-            threats=True,
-            output=options.output / f"evaluation-{what}",
-        )
+    for what, settings in evaluations.items():
         psnr = run(settings, console)[1][1].quality["psnr"]
         closeness[what] = psnr.value if psnr else float("inf")
         rows = json.loads((settings.output / "threats.json").read_text("utf-8"))

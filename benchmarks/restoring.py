@@ -37,7 +37,7 @@ class Training:
       seed: Of the first parameters and of the parts that are drawn.
     """
 
-    steps: int = 600
+    steps: int = 1000
     batch: int = 8
     part: int = 112
     features: int = 24

@@ -73,6 +73,7 @@ def test_people_whom_it_trains_on_are_not_judged(tmp_path, monkeypatch, capsys):
     places |= {"others-protected": "others", "others-clean": "others"}
     arguments = [f"--{flag}={tmp_path / folder}" for flag, folder in places.items()]
     monkeypatch.setattr(sys, "argv", ["restorer", *arguments])
+    monkeypatch.setattr(restorer.Recogniser, "load", lambda name: None)
     with pytest.raises(SystemExit):
         restorer.main()
     assert "both hold photos of A: a restorer" in " ".join(capsys.readouterr().err.split())
