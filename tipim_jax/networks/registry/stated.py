@@ -1,0 +1,17 @@
+"""What several entries of the registry state."""
+
+from tipim_jax.networks.network import PublishedThreshold
+
+TO_ONE = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}
+TO_ALMOST_ONE = {"mean": (127.5, 127.5, 127.5), "std": (128.0, 128.0, 128.0)}
+INSIGHTFACE = "https://github.com/deepinsight/insightface"
+INSIGHTFACE_LICENCE = "non-commercial research (InsightFace model zoo)"
+
+
+def best_on_lfw(cosine: float) -> tuple[PublishedThreshold, ...]:
+    """RobFR's `networks/config.py`, `threshold_lfw`: the best accuracy on LFW's pairs."""
+    return (PublishedThreshold(cosine, "best accuracy on LFW, Face-Robustness-Benchmark"),)
+
+
+def adv_makeup(cosine: float) -> tuple[PublishedThreshold, ...]:
+    return (PublishedThreshold(cosine, "FAR 0.01, Adv-Makeup"),)
