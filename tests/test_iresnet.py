@@ -24,6 +24,7 @@ PARAMETERS = {
     "adaface-ir34": 34_134_080,
     "adaface-ir50": 43_585_600,
     "adaface-ir101": 65_150_912,
+    "cvlface-ir101": 65_150_912,
     "magface-r18": 24_025_600,
     "magface-r50": 43_590_848,
     "magface-r100": 65_156_160,

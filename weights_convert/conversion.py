@@ -15,7 +15,7 @@ from weights_convert.cache import copy, sha256
 from weights_convert.errors import ConversionError
 from weights_convert.fill import Table, fill, without_prefix
 from weights_convert.origins import cached_path, forget, known_sha256, obtain
-from weights_convert.readers import FORMATS, file_format, read
+from weights_convert.readers import FORMATS, LIKE, file_format, read
 from weights_convert.tables import tables
 
 
@@ -149,7 +149,7 @@ def read_variables(network: Network, file: Path) -> dict[str, Any]:
         converted from, or does not hold its weights.
     """
     form = file_format(file)
-    candidates = [table for table in tables(network) if table.form == form]
+    candidates = [table for table in tables(network) if table.form in (form, LIKE.get(form))]
     if not candidates:
         wanted = dict.fromkeys(FORMATS[table.form] for table in tables(network))
         raise ConversionError(

@@ -19,6 +19,7 @@ from tests.parity.reference import (
     nn4,
     sface,
     sphere,
+    vit,
     w600k,
 )
 from tipim_jax.networks import get
@@ -35,6 +36,7 @@ _MODULES = {
     "NN4Small2": nn4,
     "SFace": sface,
     "SphereNet": sphere,
+    "VisionTransformer": vit,
 }
 
 
@@ -80,6 +82,8 @@ def randomised(module: nn.Module, seed: int) -> nn.Module:
                     part.running_var.copy_(uniform(part.running_var.shape, 0.6, 1.6))
             elif isinstance(part, nn.PReLU):
                 part.weight.copy_(uniform(part.weight.shape, 0.05, 0.45))
+        for own in module.parameters(recurse=False):
+            own.copy_(uniform(own.shape, -0.5, 0.5))
     return module
 
 

@@ -21,6 +21,7 @@ from tipim_jax.networks.nn4 import NN4Small2
 from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.networks.sface import SFace
 from tipim_jax.networks.sphere import SphereNet
+from tipim_jax.networks.vit import VisionTransformer
 from tipim_jax.networks.window import CROP_SIZE
 from tipim_jax.pieces import in_pieces, piece
 
@@ -37,6 +38,7 @@ _ARCHITECTURES = {
         NN4Small2,
         SFace,
         SphereNet,
+        VisionTransformer,
     )
 }
 

@@ -17,6 +17,7 @@ from weights_convert.tables import (
     nn4,
     sface,
     sphere,
+    vit,
 )
 
 _MODULES = {
@@ -30,6 +31,7 @@ _MODULES = {
     "NN4Small2": nn4,
     "SFace": sface,
     "SphereNet": sphere,
+    "VisionTransformer": vit,
 }
 
 

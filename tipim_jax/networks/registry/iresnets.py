@@ -3,6 +3,8 @@ login."""
 
 from tipim_jax.networks.network import Network
 from tipim_jax.networks.registry.stated import (
+    CVLFACE,
+    CVLFACE_LICENCE,
     INSIGHTFACE,
     INSIGHTFACE_LICENCE,
     TO_ONE,
@@ -43,6 +45,22 @@ NETWORKS = (
             weights=None,
         )
         for depth in (18, 34, 50, 101)
+    ),
+    # What CVLface trained; what it took over from AdaFace is adaface-ir101: its model.yaml says
+    # `color_space: BGR`.
+    Network(
+        name="cvlface-ir101",
+        architecture="IResNet",
+        options=(("depth", 100), ("variant", "adaface")),
+        loss="AdaFace or ArcFace, WebFace4M",
+        embedding_size=512,
+        input_size=(112, 112),
+        channel_order="RGB",
+        **TO_ONE,
+        licence=CVLFACE_LICENCE,
+        non_commercial=True,
+        origin=CVLFACE,
+        weights=None,
     ),
     *(
         Network(

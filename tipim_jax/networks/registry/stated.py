@@ -6,6 +6,9 @@ TO_ONE = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}
 TO_ALMOST_ONE = {"mean": (127.5, 127.5, 127.5), "std": (128.0, 128.0, 128.0)}
 INSIGHTFACE = "https://github.com/deepinsight/insightface"
 INSIGHTFACE_LICENCE = "non-commercial research (InsightFace model zoo)"
+CVLFACE = "https://github.com/mk-minchul/CVLface"
+# Its model cards: "follow the license of the training dataset"; WebFace260M's is for research.
+CVLFACE_LICENCE = "non-commercial research (licence of WebFace260M)"
 
 
 def best_on_lfw(cosine: float) -> tuple[PublishedThreshold, ...]:
