@@ -165,6 +165,6 @@ def read_variables(network: Network, file: Path) -> dict[str, Any]:
 
 
 def _known(table: Table, arrays: dict[str, np.ndarray]) -> float:
-    """Share of the table's weights that the arrays have, under whatever prefix."""
-    found = without_prefix(table, arrays)
-    return sum(name in found for name in table.weights) / len(table.weights)
+    """Share of what the table wants that the arrays have, under whatever prefix."""
+    found, wanted = without_prefix(table, arrays), [*table.weights, *table.constants]
+    return sum(name in found for name in wanted) / len(wanted)

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.layers import BatchNorm, LayerNorm, Linear, exact_dtype, parameter
 
-_EPSILON = 1e-5  # of layer normalisation, PyTorch's default
-_HEAD_EPSILON = 2e-5  # of batch normalisation
+EPSILON = 1e-5  # of layer normalisation, PyTorch's default
+HEAD_EPSILON = 2e-5  # of batch normalisation
 
 
 class VisionTransformer(nn.Module):
@@ -51,13 +51,13 @@ class VisionTransformer(nn.Module):
                 ("attention", _Attention(self.heads, name=f"block{index}_attention")),
                 ("perceptron", _Perceptron(self.expansion, name=f"block{index}_perceptron")),
             ):
-                norm = LayerNorm(_EPSILON, name=f"block{index}_{part}_norm")
+                norm = LayerNorm(EPSILON, name=f"block{index}_{part}_norm")
                 x = x + layer(norm(x).astype(dtype))
-        x = LayerNorm(_EPSILON, name="head_norm")(x).astype(dtype)
+        x = LayerNorm(EPSILON, name="head_norm")(x).astype(dtype)
         x = Linear(self.width, name="head_linear")(x.reshape(len(x), -1))
-        x = BatchNorm(_HEAD_EPSILON, name="head_linear_norm")(x)
+        x = BatchNorm(HEAD_EPSILON, name="head_linear_norm")(x)
         x = Linear(self.embedding_size, name="embedding_linear")(x)
-        return BatchNorm(_HEAD_EPSILON, name="embedding_norm")(x)
+        return BatchNorm(HEAD_EPSILON, name="embedding_norm")(x)
 
 
 def _patches(x: Float[Array, "b h w c"], side: int) -> Float[Array, "b patches values"]:

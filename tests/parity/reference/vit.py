@@ -28,10 +28,12 @@ class _VisionTransformer(nn.Module):
         )
 
     def forward(self, x):
+        batch = x.shape[0]
         x = self.patch_embed(x) + self.pos_embed
         for block in self.blocks:
             x = block(x)
-        return self.feature(self.norm(x).reshape(x.shape[0], -1))
+        x = self.norm(x.to(torch.promote_types(x.dtype, torch.float32)))
+        return self.feature(torch.reshape(x, (batch, self.pos_embed.numel())))
 
 
 class _PatchEmbed(nn.Module):
@@ -60,6 +62,7 @@ class _Attention(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
         self.heads = heads
+        self.scale = (width // heads) ** -0.5
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.proj = nn.Linear(width, width)
 
@@ -67,8 +70,10 @@ class _Attention(nn.Module):
         batch, tokens, width = x.shape
         shape = (batch, tokens, 3, self.heads, width // self.heads)
         qkv = self.qkv(x).reshape(shape).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv[0], qkv[1], qkv[2]
-        weights = ((q @ k.transpose(-2, -1)) * (width // self.heads) ** -0.5).softmax(dim=-1)
+        # LVFace's code leaves half precision here; of the exported graph, casts stay.
+        exact = torch.promote_types(qkv.dtype, torch.float32)
+        q, k, v = qkv[0].to(exact), qkv[1].to(exact), qkv[2].to(exact)
+        weights = ((q @ k.transpose(-2, -1)) * self.scale).softmax(dim=-1)
         return self.proj((weights @ v).transpose(1, 2).reshape(batch, tokens, width))
 
 
