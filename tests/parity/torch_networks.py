@@ -12,6 +12,7 @@ from tests.parity.reference import (
     dlib_resnet,
     edgeface,
     face_resnet,
+    ghostfacenet,
     inception_resnet,
     iresnet,
     lightcnn,
@@ -19,6 +20,7 @@ from tests.parity.reference import (
     nn4,
     sface,
     sphere,
+    vgg,
     vit,
     w600k,
 )
@@ -29,6 +31,7 @@ _MODULES = {
     "DlibResNet": dlib_resnet,
     "EdgeFace": edgeface,
     "FaceResNet": face_resnet,
+    "GhostFaceNet": ghostfacenet,
     "InceptionResNetV1": inception_resnet,
     "IResNet": iresnet,
     "LightCNN": lightcnn,
@@ -36,6 +39,7 @@ _MODULES = {
     "NN4Small2": nn4,
     "SFace": sface,
     "SphereNet": sphere,
+    "VggFace": vgg,
     "VisionTransformer": vit,
 }
 

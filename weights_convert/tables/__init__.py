@@ -10,6 +10,7 @@ from weights_convert.tables import (
     dlib_resnet,
     edgeface,
     face_resnet,
+    ghostfacenet,
     inception_resnet,
     iresnet,
     lightcnn,
@@ -17,6 +18,7 @@ from weights_convert.tables import (
     nn4,
     sface,
     sphere,
+    vgg,
     vit,
 )
 
@@ -24,6 +26,7 @@ _MODULES = {
     "DlibResNet": dlib_resnet,
     "EdgeFace": edgeface,
     "FaceResNet": face_resnet,
+    "GhostFaceNet": ghostfacenet,
     "InceptionResNetV1": inception_resnet,
     "IResNet": iresnet,
     "LightCNN": lightcnn,
@@ -31,6 +34,7 @@ _MODULES = {
     "NN4Small2": nn4,
     "SFace": sface,
     "SphereNet": sphere,
+    "VggFace": vgg,
     "VisionTransformer": vit,
 }
 

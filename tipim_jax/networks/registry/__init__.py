@@ -4,13 +4,13 @@ A module for each family, whose `NETWORKS` are in the order in which they are li
 """
 
 from tipim_jax.networks.network import Network
-from tipim_jax.networks.registry import default, iresnets, packaged, paper, transformers
+from tipim_jax.networks.registry import deepface, default, iresnets, packaged, paper, transformers
 
 DEFAULT_RECOGNISERS = ("mobileface", "sface", "dlib")  # that judge where nobody chooses
 
 _NETWORKS = {
     network.name: network
-    for family in (default, paper, packaged, iresnets, transformers)
+    for family in (default, paper, packaged, iresnets, transformers, deepface)
     for network in family.NETWORKS
 }
 
