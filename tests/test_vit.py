@@ -1,7 +1,6 @@
 """Vision transformers: their sizes, the files that they come in, and what they compute."""
 
 import dataclasses
-import math
 
 import jax
 import numpy as np
@@ -9,11 +8,10 @@ import pytest
 from flax.traverse_util import flatten_dict
 from safetensors.numpy import save_file
 
-from tests.test_paper_networks import pytorch_shape
+from tests.brought import state_dict
 from tipim_jax import networks
 from weights_convert import ConversionError
 from weights_convert.conversion import read_variables
-from weights_convert.tables import layouts, tables
 
 # Of the official modules, as PyTorch counts them, less the mask token.
 PARAMETERS = {
@@ -29,26 +27,6 @@ TINY = (("patch", 28), ("width", 16), ("depth", 2), ("heads", 4), ("expansion", 
 def tiny(name):
     """A network with the form of the one called `name`, and few weights."""
     return dataclasses.replace(networks.get(name), options=TINY, embedding_size=8)
-
-
-def state_dict(network, seed=0):
-    """Random weights under the published names and in PyTorch's layouts."""
-    rng = np.random.default_rng(seed)
-    wanted = flatten_dict(network.abstract_variables(), sep="/")
-    (table,) = (table for table in tables(network) if table.form == "torch")
-    return {
-        name: rng.uniform(0.1, 1, torch_shape(transform, name, wanted[path].shape)).astype("f4")
-        for name, (path, transform) in table.weights.items()
-    }
-
-
-def torch_shape(transform, name, shape):
-    if name == "pos_embed":
-        return (1, *shape)
-    if transform is layouts.patches:
-        side = math.isqrt(shape[0] // 3)
-        return (shape[1], 3, side, side)
-    return pytorch_shape(transform, shape)
 
 
 def test_every_network_of_the_architecture_is_above():
