@@ -1,4 +1,4 @@
-"""Networks as DeepFace keeps and shows them faces, which users bring (`--from`).
+"""Networks as DeepFace keeps and shows them faces.
 
 Its default everywhere: the face through `eyes`, BGR, divided by 255 (`representation.py` there,
 normalisation "base"), whatever the network was trained on. Of the thresholds in its
@@ -6,8 +6,11 @@ normalisation "base"), whatever the network was trained on. Of the thresholds in
 """
 
 from tipim_jax.networks.network import Network, PublishedThreshold
+from tipim_jax.networks.origin import Download
 from tipim_jax.networks.window import EYES
 
+_DEEPFACE = "https://github.com/serengil/deepface_models"
+_GHOSTFACENETS = "https://github.com/HamadYA/GhostFaceNets"
 _TO_ONE_UP = {"mean": (0.0, 0.0, 0.0), "std": (255.0, 255.0, 255.0)}
 
 
@@ -25,11 +28,15 @@ NETWORKS = (
         window=EYES,
         channel_order="BGR",
         **_TO_ONE_UP,
-        licence="CC-BY-NC-4.0",
+        licence="non-commercial research (Oxford VGG)",
         non_commercial=True,
-        origin="https://github.com/serengil/deepface_models",
+        origin=_DEEPFACE,
         published_thresholds=_deepface(0.68),
-        weights=None,
+        weights=Download(
+            f"{_DEEPFACE}/releases/download/v1.0/vgg_face_weights.h5",
+            None,
+            "non-commercial research (Oxford VGG)",
+        ),
     ),
     Network(
         name="facenet-512",
@@ -41,9 +48,9 @@ NETWORKS = (
         channel_order="BGR",
         **_TO_ONE_UP,
         licence="MIT",
-        origin="https://github.com/serengil/deepface_models",
+        origin=_DEEPFACE,
         published_thresholds=_deepface(0.30),
-        weights=None,
+        weights=Download(f"{_DEEPFACE}/releases/download/v1.0/facenet512_weights.h5", None, "MIT"),
     ),
     Network(
         name="ghostfacenet",
@@ -55,8 +62,11 @@ NETWORKS = (
         channel_order="BGR",
         **_TO_ONE_UP,
         licence="MIT",
-        origin="https://github.com/HamadYA/GhostFaceNets",
+        origin=_GHOSTFACENETS,
         published_thresholds=_deepface(0.65),
-        weights=None,
+        # DeepFace keeps it as ghostfacenet_v1.h5.
+        weights=Download(
+            f"{_GHOSTFACENETS}/releases/download/v1.2/GhostFaceNet_W1.3_S1_ArcFace.h5", None, "MIT"
+        ),
     ),
 )
