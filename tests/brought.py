@@ -23,10 +23,9 @@ def state_dict(network: Network) -> dict[str, np.ndarray]:
 def _shape(transform, shape, path) -> tuple[int, ...]:
     if path == "params/position":
         return (1, *shape)
-    if transform is layouts.patches:  # of the values of 3 channels, or of a map that is 7x7
-        channels = 3 if "patches" in path else shape[0] // 49
-        side = round((shape[0] / channels) ** 0.5)
-        return (shape[1], channels, side, side)
+    if transform is layouts.patches:
+        side = round((shape[0] / 3) ** 0.5)
+        return (shape[1], 3, side, side)
     return pytorch_shape(transform, shape)
 
 

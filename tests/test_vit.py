@@ -75,8 +75,7 @@ def test_it_computes_what_the_published_weights_mean(tmp_path):
     state = state_dict(network)
     save_file(state, path)
     image = np.random.default_rng(1).uniform(0, 255, (112, 112, 3)).astype(np.float32)
-    with jax.enable_x64(False):
-        found = network.embed(read_variables(network, path), image[None])[0]
+    found = network.embed(read_variables(network, path), image[None])[0]
     np.testing.assert_allclose(found, embedded(state, image / 127.5 - 1), rtol=2e-4, atol=2e-4)
 
 
