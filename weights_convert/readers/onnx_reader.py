@@ -77,7 +77,7 @@ def _named(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             left -= constants[output].nbytes
             if left < 0:
                 raise Fault(f"weights that grow without end, up to {output!r}")
-        elif operator == "Cast" and shapes.same_type(node.input[0], node.attribute[0].i):
+        elif operator == "Cast" and shapes.element(node.input[0]) == _casts_to(node):
             shapes.same(output, node.input[0])
         else:
             name = f"{operator}_{counts[operator]}"
@@ -95,10 +95,13 @@ def _is_resolved(node, constants, sizes) -> bool:
     inputs = set(filter(None, node.input))
     if not constants.keys() >= inputs:
         return False
-    computed = node.op_type in _OF_SIZES and sizes & inputs
-    return node.op_type in _RESOLVED or (
-        bool(computed) and all(is_size(constants[name]) for name in inputs)
-    )
+    if node.op_type in _OF_SIZES and sizes & inputs:
+        return all(is_size(constants[name]) for name in inputs)
+    return node.op_type in _RESOLVED
+
+
+def _casts_to(node) -> int:
+    return next(attribute.i for attribute in node.attribute if attribute.name == "to")
 
 
 def _inputs(name, node, constants) -> Iterator[tuple[str, np.ndarray]]:

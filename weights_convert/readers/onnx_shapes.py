@@ -34,9 +34,10 @@ class Shapes:
             return None
         return tuple(axis.dim_value for axis in axes)
 
-    def same_type(self, one: str, other: int) -> bool:
-        """Whether a value is known to be of a type of ONNX."""
-        return one in self._types and self._types[one].tensor_type.elem_type == other
+    def element(self, name: str) -> int | None:
+        """ONNX's number for the type of a value's elements, None if it is not known."""
+        kind = self._types.get(name)
+        return None if kind is None else kind.tensor_type.elem_type
 
     def same(self, name: str, other: str) -> None:
         """Notes that a value has the shape and type of another."""
