@@ -89,5 +89,9 @@ class Walk:
     def flatten_linear(self, ours: str, height: int, width: int) -> None:
         """Passes the flattening of maps and the linear layer behind it."""
         self.node("Flatten")
+        self.linear(ours, height, width)
+
+    def linear(self, ours: str, height: int, width: int) -> None:
+        """Passes a linear layer that takes flattened maps."""
         kernel = (f"params/{ours}/kernel", flattened(height, width))
         self.node("Gemm", {"transB": 1}, B=kernel, C=f"params/{ours}/bias")
