@@ -4,9 +4,11 @@ import jax
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from safetensors.numpy import save_file
 
 from tests.test_paper_networks import pytorch_shape
 from tipim_jax import networks
+from weights_convert.conversion import read_variables
 from weights_convert.errors import ConversionError
 from weights_convert.fill import fill
 from weights_convert.tables import tables
@@ -24,6 +26,7 @@ PARAMETERS = {
     "adaface-ir34": 34_134_080,
     "adaface-ir50": 43_585_600,
     "adaface-ir101": 65_150_912,
+    "cvlface-ir101": 65_150_912,
     "magface-r18": 24_025_600,
     "magface-r50": 43_590_848,
     "magface-r100": 65_156_160,
@@ -88,6 +91,18 @@ def state_dict(name):
         source: np.zeros(pytorch_shape(transform, wanted[path].shape), np.float32)
         for source, (path, transform) in tables(network)[0].weights.items()
     }
+
+
+# In CVLface's model.pt and in its model.safetensors.
+@pytest.mark.parametrize("prefix", ["net.", "model.net."])
+def test_cvlface_names_the_arrays_as_adaface_behind_a_prefix(tmp_path, prefix):
+    network, path = networks.get("adaface-ir18"), tmp_path / "model.safetensors"
+    state = state_dict("adaface-ir18")
+    save_file({f"{prefix}{name}": array for name, array in state.items()}, path)
+    read_variables(network, path)
+    options = networks.get("cvlface-ir101").options
+    assert options == networks.get("adaface-ir101").options
+    assert networks.get("cvlface-ir101").channel_order == "RGB"
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 100])

@@ -15,7 +15,7 @@ from weights_convert.cache import copy, sha256
 from weights_convert.errors import ConversionError
 from weights_convert.fill import Table, fill, without_prefix
 from weights_convert.origins import cached_path, forget, known_sha256, obtain
-from weights_convert.readers import FORMATS, file_format, read
+from weights_convert.readers import FORMATS, LIKE, file_format, read
 from weights_convert.tables import tables
 
 
@@ -149,7 +149,7 @@ def read_variables(network: Network, file: Path) -> dict[str, Any]:
         converted from, or does not hold its weights.
     """
     form = file_format(file)
-    candidates = [table for table in tables(network) if table.form == form]
+    candidates = [table for table in tables(network) if table.form in (form, LIKE.get(form))]
     if not candidates:
         wanted = dict.fromkeys(FORMATS[table.form] for table in tables(network))
         raise ConversionError(
@@ -165,6 +165,6 @@ def read_variables(network: Network, file: Path) -> dict[str, Any]:
 
 
 def _known(table: Table, arrays: dict[str, np.ndarray]) -> float:
-    """Share of the table's weights that the arrays have, under whatever prefix."""
-    found = without_prefix(table, arrays)
-    return sum(name in found for name in table.weights) / len(table.weights)
+    """Share of what the table wants that the arrays have, under whatever prefix."""
+    found, wanted = without_prefix(table, arrays), [*table.weights, *table.constants]
+    return sum(name in found for name in wanted) / len(wanted)

@@ -1,5 +1,7 @@
 """IResNet in all its published forms against PyTorch: random weights through the real files."""
 
+import warnings
+
 import jax
 import numpy as np
 import pytest
@@ -70,6 +72,45 @@ def test_an_exported_graph_agrees_with_pytorch_and_onnxruntime(tmp_path):
     np.testing.assert_allclose(unit(get(name).embed(variables, faces())), unit(theirs), atol=2e-5)
     with pytest.raises(ConversionError, match=r"(?s)Conv_6\.W: shape.*another network"):
         read_variables(get("insightface-r34"), path)
+
+
+class DirectionAndNorm(torch.nn.Module):
+    """What AdaFace's own code gives; CVLface gives the embedding as it is."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        x = self.module(x)
+        norm = torch.norm(x, 2, 1, True)
+        return torch.div(x, norm), norm
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_graph_exported_from_adaface_agrees_with_onnxruntime(tmp_path, apart, batch):
+    module, path = torch_networks.build("adaface-ir18"), tmp_path / "adaface.onnx"
+    with warnings.catch_warnings():  # there is a newer exporter
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            DirectionAndNorm(module) if apart else module,
+            (torch.zeros(batch or 1, 3, 112, 112),),
+            path,
+            input_names=["input"],
+            dynamic_axes={"input": {0: "batch"}} if batch else None,
+            opset_version=17,
+            dynamo=False,
+        )
+    variables = read_variables(get("adaface-ir18"), path)
+    inputs = torch_networks.preprocess("adaface-ir18", torch.from_numpy(_pixels()))
+    theirs = onnx_files.run(path, inputs.numpy())
+    ours = get("adaface-ir18").embed(variables, faces())
+    np.testing.assert_allclose(unit(ours), unit(theirs), atol=2e-5)
+
+
+def _pixels():
+    return faces().transpose(0, 3, 1, 2).copy()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.parity.reference import (
     dlib_resnet,
     edgeface,
     face_resnet,
+    ghostfacenet,
     inception_resnet,
     iresnet,
     lightcnn,
@@ -19,6 +20,8 @@ from tests.parity.reference import (
     nn4,
     sface,
     sphere,
+    vgg,
+    vit,
     w600k,
 )
 from tipim_jax.networks import get
@@ -28,6 +31,7 @@ _MODULES = {
     "DlibResNet": dlib_resnet,
     "EdgeFace": edgeface,
     "FaceResNet": face_resnet,
+    "GhostFaceNet": ghostfacenet,
     "InceptionResNetV1": inception_resnet,
     "IResNet": iresnet,
     "LightCNN": lightcnn,
@@ -35,6 +39,8 @@ _MODULES = {
     "NN4Small2": nn4,
     "SFace": sface,
     "SphereNet": sphere,
+    "VggFace": vgg,
+    "VisionTransformer": vit,
 }
 
 
@@ -80,6 +86,8 @@ def randomised(module: nn.Module, seed: int) -> nn.Module:
                     part.running_var.copy_(uniform(part.running_var.shape, 0.6, 1.6))
             elif isinstance(part, nn.PReLU):
                 part.weight.copy_(uniform(part.weight.shape, 0.05, 0.45))
+        for own in module.parameters(recurse=False):
+            own.copy_(uniform(own.shape, -0.5, 0.5))
     return module
 
 

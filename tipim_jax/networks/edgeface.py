@@ -11,7 +11,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.layers import Conv, Depthwise, Linear, parameter
+from tipim_jax.networks.layers import (
+    Conv,
+    Depthwise,
+    LayerNorm,
+    Linear,
+    exact_dtype,
+    parameter,
+)
 
 CHANNELS = (48, 96, 160, 304)  # of the stages
 DEPTHS = (3, 3, 9, 3)  # blocks in each
@@ -39,14 +46,14 @@ class EdgeFace(nn.Module):
     @nn.compact
     def __call__(self, images: Float[Array, "b 112 112 3"]) -> Float[Array, "b dim"]:
         # What the blocks add up to is kept exact, what goes into them is not.
-        dtype, exact = self.dtype, _exact(self.dtype)
+        dtype, exact = self.dtype, exact_dtype(self.dtype)
         x = images.astype(dtype)
         for stage, channels in enumerate(CHANNELS):
             if stage == 0:
                 x = Conv(channels, 4, stride=4, bias=True, name="stem_conv")(x)
-                x = _LayerNorm(name="stem_norm")(x.astype(exact))
+                x = LayerNorm(EPSILON, name="stem_norm")(x.astype(exact))
             else:
-                x = _LayerNorm(name=f"down{stage}_norm")(x).astype(dtype)
+                x = LayerNorm(EPSILON, name=f"down{stage}_norm")(x).astype(dtype)
                 x = Conv(channels, 2, stride=2, bias=True, name=f"down{stage}_conv")(x)
                 x = x.astype(exact)
             for index in range(DEPTHS[stage]):
@@ -56,7 +63,7 @@ class EdgeFace(nn.Module):
                 else:
                     block = _ConvBlock(KERNELS[stage], name=name)
                 x = x + block(x.astype(dtype))
-        x = _LayerNorm(name="head_norm")(x.mean(axis=(1, 2))).astype(dtype)
+        x = LayerNorm(EPSILON, name="head_norm")(x.mean(axis=(1, 2))).astype(dtype)
         return _LowRank(self.embedding_size, name="head_linear")(x)
 
 
@@ -89,7 +96,7 @@ class _AttentionBlock(nn.Module):
         if self.position:
             position = parameter(self, "position", nn.initializers.zeros_init(), x.shape[1:])
             x = x + position.astype(x.dtype)
-        attended = _ChannelAttention(name="attention")(_LayerNorm(name="attention_norm")(x))
+        attended = _ChannelAttention(name="attention")(LayerNorm(EPSILON, name="attention_norm")(x))
         x = x + _Gain(name="attention_gain")(attended)
         return _Perceptron(name="perceptron")(x)
 
@@ -103,7 +110,7 @@ class _ChannelAttention(nn.Module):
         shape = (batch, height * width, 3, HEADS, channels // HEADS)
         q, k, v = jnp.moveaxis(_LowRank(3 * channels, name="qkv")(x).reshape(shape), 2, 0)
         temperature = parameter(self, "temperature", nn.initializers.ones_init(), (HEADS,))
-        exact = _exact(x.dtype)
+        exact = exact_dtype(x.dtype)
         products = jnp.einsum("bnhq,bnhk->bhqk", q, k, preferred_element_type=exact)
         cosines = products / (_norms(q, exact)[..., None] * _norms(k, exact)[..., None, :])
         weights = jax.nn.softmax(cosines * temperature.astype(exact)[:, None, None], axis=-1)
@@ -123,14 +130,14 @@ class _Perceptron(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        y = _LowRank(EXPANSION * x.shape[-1], name="expand")(_LayerNorm(name="norm")(x))
+        y = _LowRank(EXPANSION * x.shape[-1], name="expand")(LayerNorm(EPSILON, name="norm")(x))
         y = _LowRank(x.shape[-1], name="project")(_gelu(y))
         return _Gain(name="gain")(y)
 
 
 def _gelu(x):
     """With the error function, not its approximation by tanh."""
-    exact = x.astype(_exact(x.dtype))
+    exact = x.astype(exact_dtype(x.dtype))
     return (exact * 0.5 * (1 + jax.lax.erf(exact * 0.5**0.5))).astype(x.dtype)
 
 
@@ -150,47 +157,3 @@ class _Gain(nn.Module):
     def __call__(self, x):
         gain = parameter(self, "gain", nn.initializers.ones_init(), x.shape[-1:])
         return x * gain.astype(x.dtype)
-
-
-class _LayerNorm(nn.Module):
-    """Every pixel's channels to mean 0 and variance 1, then a gain and a bias per channel."""
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
-        exact = _exact(x.dtype)
-        scale = parameter(self, "scale", nn.initializers.ones_init(), x.shape[-1:]).astype(exact)
-        bias = parameter(self, "bias", nn.initializers.zeros_init(), x.shape[-1:]).astype(exact)
-        return (_standardised(x.astype(exact)) * scale + bias).astype(x.dtype)
-
-
-@jax.custom_vjp
-def _standardised(x):
-    return _standardise(x)[0]
-
-
-def _standardise(x):
-    centred = x - _mean(x)
-    inverse = jax.lax.rsqrt(_mean(jnp.square(centred)) + EPSILON)
-    standardised = centred * inverse
-    return standardised, (standardised, inverse)
-
-
-def _standardised_backward(residuals, cotangent):
-    """By hand, for its two sums to be products with ones too."""
-    standardised, inverse = residuals
-    along = _mean(cotangent * standardised)
-    return (inverse * (cotangent - _mean(cotangent) - standardised * along),)
-
-
-_standardised.defvjp(_standardise, _standardised_backward)
-
-
-def _mean(x):
-    """Over the last axis, which stays; XLA for CPU sums along it one value after the other."""
-    ones = jnp.full((x.shape[-1], 1), 1 / x.shape[-1], x.dtype)
-    return jnp.matmul(x, ones, precision="highest")
-
-
-def _exact(dtype) -> jnp.dtype:
-    """What sums over many values are computed in."""
-    return jnp.promote_types(dtype, jnp.float32)

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from tipim_jax.networks.dlib_resnet import DlibResNet
 from tipim_jax.networks.edgeface import EdgeFace
 from tipim_jax.networks.face_resnet import FaceResNet
+from tipim_jax.networks.ghostfacenet import GhostFaceNet
 from tipim_jax.networks.inception_resnet import InceptionResNetV1
 from tipim_jax.networks.iresnet import IResNet
 from tipim_jax.networks.lightcnn import LightCNN
@@ -21,6 +22,8 @@ from tipim_jax.networks.nn4 import NN4Small2
 from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.networks.sface import SFace
 from tipim_jax.networks.sphere import SphereNet
+from tipim_jax.networks.vgg import VggFace
+from tipim_jax.networks.vit import VisionTransformer
 from tipim_jax.networks.window import CROP_SIZE
 from tipim_jax.pieces import in_pieces, piece
 
@@ -30,6 +33,7 @@ _ARCHITECTURES = {
         DlibResNet,
         EdgeFace,
         FaceResNet,
+        GhostFaceNet,
         InceptionResNetV1,
         IResNet,
         LightCNN,
@@ -37,6 +41,8 @@ _ARCHITECTURES = {
         NN4Small2,
         SFace,
         SphereNet,
+        VggFace,
+        VisionTransformer,
     )
 }
 

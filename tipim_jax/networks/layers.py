@@ -5,6 +5,8 @@ is one multiplication and one addition per channel, which XLA fuses into the pas
 convolution's result; nothing is gained by folding it into the weights beforehand.
 """
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -162,3 +164,53 @@ class PRelu(nn.Module):
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
         slope = parameter(self, "slope", _ZEROS, x.shape[-1:])
         return jnp.where(x > 0, x, x * slope.astype(x.dtype))
+
+
+class LayerNorm(nn.Module):
+    """The last axis to mean 0 and variance 1, then a gain and a bias per channel.
+
+    Attributes:
+      epsilon: What is added to the variance, as in the network that the weights come from.
+    """
+
+    epsilon: float
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
+        exact = exact_dtype(x.dtype)
+        scale = parameter(self, "scale", _ONES, x.shape[-1:]).astype(exact)
+        bias = parameter(self, "bias", _ZEROS, x.shape[-1:]).astype(exact)
+        return (_standardised(x.astype(exact), self.epsilon) * scale + bias).astype(x.dtype)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _standardised(x, epsilon):
+    return _standardise(x, epsilon)[0]
+
+
+def _standardise(x, epsilon):
+    centred = x - _mean(x)
+    inverse = jax.lax.rsqrt(_mean(jnp.square(centred)) + epsilon)
+    standardised = centred * inverse
+    return standardised, (standardised, inverse)
+
+
+def _standardised_backward(epsilon, residuals, cotangent):
+    """By hand, for its two sums to be products with ones too."""
+    standardised, inverse = residuals
+    along = _mean(cotangent * standardised)
+    return (inverse * (cotangent - _mean(cotangent) - standardised * along),)
+
+
+_standardised.defvjp(_standardise, _standardised_backward)
+
+
+def _mean(x):
+    """Over the last axis, which stays; XLA for CPU sums along it one value after the other."""
+    ones = jnp.full((x.shape[-1], 1), 1 / x.shape[-1], x.dtype)
+    return jnp.matmul(x, ones, precision="highest")
+
+
+def exact_dtype(dtype) -> jnp.dtype:
+    """What sums over many values are computed in: at least float32."""
+    return jnp.promote_types(dtype, jnp.float32)

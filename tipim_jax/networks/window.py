@@ -71,11 +71,12 @@ class Box(Window):
 
 
 FIVE_POINTS = FivePoints()
+# DeepFace by default: the cascade's box, the photo turned by the eyes, black bars.
+EYES = Box(place=HAAR, turned=True, letterbox=True)
 # Windows that belong to no single network.
 WINDOWS: dict[str, Window] = {
     "five-points": FIVE_POINTS,
-    # DeepFace by default: the cascade's box, the photo turned by the eyes, black bars.
-    "eyes": Box(place=HAAR, turned=True, letterbox=True),
+    "eyes": EYES,
     # FaceNet's programs: MTCNN with a margin of 32 pixels of 160.
     "box": Box(margin=0.25),
     # What libraries in browsers cut out: hair, ears and chin are in it.

@@ -4,6 +4,7 @@ The format of a file is told by its first bytes, never by its name.
 """
 
 import importlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,18 @@ _BEGINNINGS = (
     (b"\x0a", "tensorflow"),
     (b"\x01\x01", "dlib"),
 )
+# safetensors: the length of a JSON object, below 100 MB, and its beginning.
+_SAFETENSORS = re.compile(rb".{4}\0{4}\{", re.DOTALL)
 FORMATS = {
     "torch": "a PyTorch state dict",
+    "safetensors": "a state dict in safetensors",
     "onnx": "an ONNX graph",
     "keras": "a Keras HDF5 file",
     "tensorflow": "a frozen TensorFlow graph",
     "dlib": "a network in dlib's format",
 }
+# Formats that hold what another does, under the same names.
+LIKE = {"safetensors": "torch"}
 
 
 def file_format(path: Path) -> str:
@@ -37,14 +43,16 @@ def file_format(path: Path) -> str:
     """
     try:
         with open(path, "rb") as file:
-            beginning = file.read(8)
+            beginning = file.read(9)
     except OSError as error:
         raise ConversionError(f"cannot read {path} ({error.strerror})") from None
+    if _SAFETENSORS.match(beginning):
+        return "safetensors"
     for start, name in _BEGINNINGS:
         if beginning.startswith(start):
             return name
     raise ConversionError(
-        f"{path}: begins with {beginning!r}, which no format does that is read here; those are "
+        f"{path}: begins with {beginning[:8]!r}, which no format does that is read here; those are "
         f"{', '.join(FORMATS.values())}"
     )
 

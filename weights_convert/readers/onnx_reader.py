@@ -11,12 +11,15 @@ from onnx import TensorProto, checker, defs, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from weights_convert.readers.fault import Fault, reading
+from weights_convert.readers.onnx_shapes import Shapes, is_size
 
 # They change no value that a quantised or stored weight has, but its layout or type.
 _RESOLVED = {
     *("Identity", "Cast", "DequantizeLinear"),
     *("Reshape", "Squeeze", "Transpose", "Unsqueeze"),
 }
+# What exporters compute with the sizes of values, where a batch has no fixed one.
+_OF_SIZES = {"Add", "Concat", "Div", "Gather", "Mul", "Slice", "Sub"}
 # Defaults that ONNX states in prose alone, one number for each axis.
 _DEFAULTS = {"strides": 1, "dilations": 1, "pads": 0}
 # Attributes that change nothing: (operator, name) -> why.
@@ -39,8 +42,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
     And `operators.{operator}`: how many nodes there are of it.
 
-    A constant is stored in the graph or is made of such, by nodes that rearrange or dequantise;
-    these are resolved: they neither count nor appear. What is no integer is given in float32.
+    A constant is stored in the graph or is made of such, by nodes that rearrange or dequantise, or
+    is computed of the sizes that values have for one image; these nodes are resolved: they neither
+    count nor appear, nor do casts to the type that a value has. What is no integer is given in
+    float32.
 
     Raises:
       ConversionError: the file is no ONNX graph, is damaged, keeps weights in other files, or has
@@ -56,22 +61,47 @@ def _named(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     constants = {tensor.name: _array(tensor) for tensor in model.graph.initializer}
     left = _MOST_RESOLVED * model.ByteSize()
     counts: Counter[str] = Counter()
+    shapes, sizes = Shapes(model, versions), set()  # of values; constants that are computed of them
+    for name, array in constants.items():
+        shapes.constant(name, array)
     for node in model.graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name != "sparse_value":
-            constants[node.output[0]] = _stored(node.attribute[0])
-        elif node.op_type in _RESOLVED and constants.keys() >= set(filter(None, node.input)):
-            resolved = _resolve(node, constants, versions[""])
-            constants[node.output[0]] = resolved
-            left -= resolved.nbytes
+        operator, output = node.op_type, node.output[0]
+        if operator == "Constant" and node.attribute[0].name != "sparse_value":
+            constants[output] = _stored(node.attribute[0])
+        elif operator == "Shape" and not node.attribute and shapes.of(node.input[0]) is not None:
+            constants[output] = np.array(shapes.of(node.input[0]), np.int64)
+            sizes.add(output)
+        elif _is_resolved(node, constants, sizes):
+            constants[output] = _resolve(node, constants, versions[""])
+            sizes |= {output} if sizes & {*node.input} else set()
+            left -= constants[output].nbytes
             if left < 0:
-                raise Fault(f"weights that grow without end, up to {node.output[0]!r}")
+                raise Fault(f"weights that grow without end, up to {output!r}")
+        elif operator == "Cast" and shapes.element(node.input[0]) == _casts_to(node):
+            shapes.same(output, node.input[0])
         else:
-            name = f"{node.op_type}_{counts[node.op_type]}"
-            counts[node.op_type] += 1
+            name = f"{operator}_{counts[operator]}"
+            counts[operator] += 1
             yield from _inputs(name, node, constants)
             yield from _attributes(name, node, versions[_domain(node.domain)])
+            shapes.after(node, _domain(node.domain), constants)
+        if output in constants:
+            shapes.constant(output, constants[output])
     for operator, count in counts.items():
         yield f"operators.{operator}", np.array(count)
+
+
+def _is_resolved(node, constants, sizes) -> bool:
+    inputs = set(filter(None, node.input))
+    if not constants.keys() >= inputs:
+        return False
+    if node.op_type in _OF_SIZES and sizes & inputs:
+        return all(is_size(constants[name]) for name in inputs)
+    return node.op_type in _RESOLVED
+
+
+def _casts_to(node) -> int:
+    return next(attribute.i for attribute in node.attribute if attribute.name == "to")
 
 
 def _inputs(name, node, constants) -> Iterator[tuple[str, np.ndarray]]:

@@ -10,6 +10,7 @@ from weights_convert.tables import (
     dlib_resnet,
     edgeface,
     face_resnet,
+    ghostfacenet,
     inception_resnet,
     iresnet,
     lightcnn,
@@ -17,12 +18,15 @@ from weights_convert.tables import (
     nn4,
     sface,
     sphere,
+    vgg,
+    vit,
 )
 
 _MODULES = {
     "DlibResNet": dlib_resnet,
     "EdgeFace": edgeface,
     "FaceResNet": face_resnet,
+    "GhostFaceNet": ghostfacenet,
     "InceptionResNetV1": inception_resnet,
     "IResNet": iresnet,
     "LightCNN": lightcnn,
@@ -30,6 +34,8 @@ _MODULES = {
     "NN4Small2": nn4,
     "SFace": sface,
     "SphereNet": sphere,
+    "VggFace": vgg,
+    "VisionTransformer": vit,
 }
 
 

@@ -60,15 +60,7 @@ class _EdgeFaceWalk(Walk):
         self.node("Transpose", {"perm": [0, 3, 1, 2]})
 
     def norm(self, ours):
-        self.node("ReduceMean", {"axes": [-1]})
-        self.node("Sub")
-        self.node("Pow", {"Y": 2.0})
-        self.node("ReduceMean", {"axes": [-1]})
-        self.node("Add", {"B": EPSILON})
-        self.node("Sqrt")
-        self.node("Div")
-        self.node("Mul", B=f"params/{ours}/scale")
-        self.node("Add", B=f"params/{ours}/bias")
+        self.layer_norm_in_parts(f"params/{ours}/scale", f"params/{ours}/bias", EPSILON)
 
     def low_rank(self, ours):
         self.node("MatMul", B=f"params/{ours}/reduce/kernel")

@@ -3,8 +3,11 @@
 Their names follow one pattern, set by TensorFlow's slim: `Repeat/block35_1/Branch_0/Conv2d_1x1`.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from tipim_jax.networks import Network
 from weights_convert.fill import Table
@@ -40,13 +43,18 @@ class _Names(NamedTuple):
     torch: str
     slim: str
     keras: str
+    deepface: str
 
 
 # Blocks add what their branches give, through a projection.
 _BLOCKS = [
     (
         _Names(
-            f"{ours}_{index}", f"{torch}.{index}", f"{slim}_{index + 1}", f"{keras}_{index + 1}"
+            f"{ours}_{index}",
+            f"{torch}.{index}",
+            f"{slim}_{index + 1}",
+            f"{keras}_{index + 1}",
+            f"{ours}.{index}",
         ),
         of,
     )
@@ -56,23 +64,25 @@ _BLOCKS = [
         ("block8", "repeat_3", "Repeat_2/block8", "Block8", 5, _BLOCK8),
     )
     for index in range(count)
-] + [(_Names("block8_last", "block8", "Block8", "Block8_6"), _BLOCK8)]
+] + [(_Names("block8_last", "block8", "Block8", "Block8_6", "block8.5"), _BLOCK8)]
 _REDUCTIONS = [
-    (_Names("mixed_6a", "mixed_6a", "Mixed_6a", "Mixed_6a"), _MIXED_6A),
-    (_Names("mixed_7a", "mixed_7a", "Mixed_7a", "Mixed_7a"), _MIXED_7A),
+    (_Names("mixed_6a", "mixed_6a", "Mixed_6a", "Mixed_6a", "mixed_6a"), _MIXED_6A),
+    (_Names("mixed_7a", "mixed_7a", "Mixed_7a", "Mixed_7a", "mixed_7a"), _MIXED_7A),
 ]
 
 
 def tables(network: Network) -> tuple[Table, ...]:
-    """State dicts of facenet-pytorch, frozen graphs of davidsandberg/facenet, and what Keras users
-    made of the latter; the last two have no scales in their batch normalisation."""
+    """State dicts of facenet-pytorch and of DeepFace, frozen graphs of davidsandberg/facenet, and
+    what Keras users made of the latter; the last two have no scales in their batch normalisation.
+    """
     unscaled = {f"params/{part.ours}/norm/scale": 1.0 for part in _units()}
     unscaled["params/norm/scale"] = 1.0
     ignored = {"logits.*": "tells the people of the training apart", **COUNTERS}
     return (
         Table("torch", dict(_torch_weights()), ignored=ignored),
+        Table("torch", dict(_deepface_weights()), ignored=COUNTERS),
         Table("tensorflow", dict(_slim_weights()), given=unscaled),
-        Table("keras", dict(_keras_weights()), given=unscaled),
+        Table("keras", dict(_keras_weights()), given=unscaled, rename=_second_branches),
     )
 
 
@@ -80,7 +90,8 @@ def _units() -> Iterator[_Names]:
     """Every convolution that batch normalisation follows."""
     for name in _STEM:
         place, _ = name.split("_")
-        yield _Names(f"conv_{place}", f"conv2d_{place}", f"Conv2d_{name}", f"Conv2d_{name}")
+        slim = f"Conv2d_{name}"
+        yield _Names(f"conv_{place}", f"conv2d_{place}", slim, slim, f"conv2d_{name}")
     for part, branches in _BLOCKS + _REDUCTIONS:
         for number, steps in enumerate(branches):
             for index, name in enumerate(steps):
@@ -90,19 +101,40 @@ def _units() -> Iterator[_Names]:
                     f"{part.torch}.branch{number}{place}",
                     f"{part.slim}/Branch_{number}/{name}",
                     f"{part.keras}_Branch_{number}_{name}",
+                    f"{part.deepface}.branch_{number}{place}",
                 )
+
+
+def _second_branches(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Block17_4_Branch_4 is Block17_4_Branch_1: DeepFace's code counts on in some blocks' names."""
+    second = re.compile(r"^(Block(?:17|8)_\d+)_Branch_[1-9]\d*_")
+    return {second.sub(r"\1_Branch_1_", name): array for name, array in arrays.items()}
 
 
 def _torch_weights() -> Weights:
     for part in _units():
-        layout = pointwise if part.slim.endswith("_1x1") else conv
-        yield f"{part.torch}.conv.weight", (f"params/{part.ours}/conv/kernel", layout)
-        yield from torch_norm(f"{part.torch}.bn", f"{part.ours}/norm")
+        yield from _torch_unit(part.torch, part)
     for part, _ in _BLOCKS:
         yield f"{part.torch}.conv2d.weight", (f"params/{part.ours}/project/kernel", pointwise)
         yield f"{part.torch}.conv2d.bias", (f"params/{part.ours}/project/bias", same)
     yield "last_linear.weight", ("params/linear/kernel", linear)
     yield from torch_norm("last_bn", "norm")
+
+
+def _deepface_weights() -> Weights:
+    for part in _units():
+        yield from _torch_unit(part.deepface, part)
+    for part, _ in _BLOCKS:
+        yield f"{part.deepface}.up.weight", (f"params/{part.ours}/project/kernel", pointwise)
+        yield f"{part.deepface}.up.bias", (f"params/{part.ours}/project/bias", same)
+    yield "bottleneck.weight", ("params/linear/kernel", linear)
+    yield from torch_norm("bottleneck_bn", "norm")
+
+
+def _torch_unit(theirs: str, part: _Names) -> Weights:
+    layout = pointwise if part.slim.endswith("_1x1") else conv
+    yield f"{theirs}.conv.weight", (f"params/{part.ours}/conv/kernel", layout)
+    yield from torch_norm(f"{theirs}.bn", f"{part.ours}/norm")
 
 
 def _slim_weights() -> Weights:

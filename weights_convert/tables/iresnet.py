@@ -22,7 +22,8 @@ _NOT_LEARNT = {"params/embedding_norm/scale": 1.0, "params/embedding_norm/bias":
 
 
 def tables(network: Network) -> tuple[Table, ...]:
-    """State dicts of the variant's own code; for InsightFace also what it exports to ONNX."""
+    """State dicts of the variant's own code; for InsightFace and AdaFace also what PyTorch exports
+    them to in ONNX."""
     options = dict(network.options)
     variant, blocks = VARIANTS[options["variant"]], BLOCKS[options["depth"]]
     match options["variant"]:
@@ -34,7 +35,11 @@ def tables(network: Network) -> tuple[Table, ...]:
     weights = dict(_numbered(variant, blocks))
     given = _NOT_LEARNT if options["variant"] == "adaface" else {}
     weights = {name: target for name, target in weights.items() if target[0] not in given}
-    return (Table("torch", weights, ignored=COUNTERS, given=given),)
+    named = Table("torch", weights, ignored=COUNTERS, given=given)
+    if options["variant"] != "adaface":
+        return (named,)
+    # CVLface gives the embedding alone, AdaFace its direction and norm.
+    return (named, *(_adaface_onnx(variant, blocks, apart=apart) for apart in (True, False)))
 
 
 def _in_order(blocks: tuple[int, ...]) -> Iterator[tuple[int, int, str]]:
@@ -100,28 +105,68 @@ def _linear(theirs: str) -> Weights:
     yield f"{theirs}.bias", ("params/head_linear/bias", same)
 
 
-def _onnx(variant: Variant, blocks: tuple[int, ...]) -> Table:
-    """PyTorch's exporter folds every normalisation behind a convolution into it."""
-    walk, given = Walk(), {}
+class _FoldingWalk(Walk):
+    """PyTorch's exporter folds every normalisation behind a convolution into it.
 
-    def folded(ours: str, norm: str, transform: Transform, padding: int, stride: int = 1) -> None:
+    Attributes:
+      given: what stands in the place of what was folded.
+    """
+
+    def __init__(self, epsilon: float):
+        super().__init__()
+        self._epsilon = epsilon
+        self.given: dict[str, float] = {}
+
+    def folded(
+        self, ours: str, norm: str, transform: Transform, padding: int, stride: int = 1
+    ) -> None:
         bias = f"params/{norm}/bias"
-        walk.conv(f"params/{ours}/kernel", transform, bias, stride=stride, padding=padding)
-        given.update(identity_norm(norm, variant.epsilon))
+        self.conv(f"params/{ours}/kernel", transform, bias, stride=stride, padding=padding)
+        self.given |= identity_norm(norm, self._epsilon)
 
-    folded("stem_conv", "stem_norm", conv, padding=1)
+
+def _onnx(variant: Variant, blocks: tuple[int, ...]) -> Table:
+    walk = _FoldingWalk(variant.epsilon)
+    walk.folded("stem_conv", "stem_norm", conv, padding=1)
     walk.prelu("stem_prelu")
     for _, block, ours in _in_order(blocks):
         stride = 2 if block == 0 else 1
         walk.batch_norm(f"{ours}/norm1", variant.epsilon)
-        folded(f"{ours}/conv1", f"{ours}/norm2", conv, padding=1)
+        walk.folded(f"{ours}/conv1", f"{ours}/norm2", conv, padding=1)
         walk.prelu(f"{ours}/prelu")
-        folded(f"{ours}/conv2", f"{ours}/norm3", conv, padding=1, stride=stride)
+        walk.folded(f"{ours}/conv2", f"{ours}/norm3", conv, padding=1, stride=stride)
         if block == 0:
             shortcut = f"{ours}/shortcut_conv", f"{ours}/shortcut_norm"
-            folded(*shortcut, pointwise, padding=0, stride=stride)
+            walk.folded(*shortcut, pointwise, padding=0, stride=stride)
         walk.node("Add")
     walk.batch_norm("head_norm", variant.epsilon)
     walk.flatten_linear("head_linear", 7, 7)
     walk.batch_norm("embedding_norm", variant.epsilon)
-    return walk.table(given)
+    return walk.table(walk.given)
+
+
+def _adaface_onnx(variant: Variant, blocks: tuple[int, ...], *, apart: bool) -> Table:
+    walk = _FoldingWalk(variant.epsilon)
+    walk.folded("stem_conv", "stem_norm", conv, padding=1)
+    walk.prelu("stem_prelu")
+    for stage, block, ours in _in_order(blocks):
+        stride = 2 if block == 0 else 1
+        if block == 0 and stage > 1:
+            shortcut = f"{ours}/shortcut_conv", f"{ours}/shortcut_norm"
+            walk.folded(*shortcut, pointwise, padding=0, stride=stride)
+        else:
+            strides = {"strides": [stride] * 2} if stride > 1 else {}
+            walk.node("MaxPool", {"kernel_shape": [1, 1], **strides})
+        walk.batch_norm(f"{ours}/norm1", variant.epsilon)
+        walk.folded(f"{ours}/conv1", f"{ours}/norm2", conv, padding=1)
+        walk.prelu(f"{ours}/prelu")
+        walk.folded(f"{ours}/conv2", f"{ours}/norm3", conv, padding=1, stride=stride)
+        walk.node("Add")
+    walk.batch_norm("head_norm", variant.epsilon)
+    walk.node("Reshape", {"shape": [1, -1]})
+    walk.linear("head_linear", 7, 7)
+    walk.batch_norm("embedding_norm", variant.epsilon)
+    if apart:
+        walk.node("ReduceL2", {"axes": [1]})
+        walk.node("Div")
+    return walk.table(walk.given)

@@ -26,6 +26,11 @@ def conv(array: np.ndarray) -> np.ndarray:
     return array.transpose(2, 3, 1, 0)
 
 
+def patches(array: np.ndarray) -> np.ndarray:
+    """(out, in, rows, columns) -> (rows * columns * in, out)."""
+    return conv(array).reshape(-1, len(array))
+
+
 def pointwise(array: np.ndarray) -> np.ndarray:
     """(out, in, 1, 1) -> (in, out)."""
     return linear(array.squeeze((2, 3)))
@@ -54,6 +59,13 @@ def flattened(height: int, width: int) -> Transform:
         return np.moveaxis(maps, 0, 2).reshape(-1, len(array))
 
     return transform
+
+
+def torch_linear(theirs: str, ours: str, *, bias: bool = True) -> Weights:
+    """A linear layer in a PyTorch state dict."""
+    yield f"{theirs}.weight", (f"params/{ours}/kernel", linear)
+    if bias:
+        yield f"{theirs}.bias", (f"params/{ours}/bias", same)
 
 
 def torch_norm(theirs: str, ours: str) -> Weights:

@@ -74,8 +74,24 @@ class Walk:
             input_var=f"batch_stats/{ours}/var",
         )
 
+    def layer_norm_in_parts(self, scale: str, bias: str, epsilon: float) -> None:
+        """Passes a layer normalisation as many nodes, before ONNX's version 17 had one."""
+        self.node("ReduceMean", {"axes": [-1]})
+        self.node("Sub")
+        self.node("Pow", {"Y": 2.0})
+        self.node("ReduceMean", {"axes": [-1]})
+        self.node("Add", {"B": epsilon})
+        self.node("Sqrt")
+        self.node("Div")
+        self.node("Mul", B=scale)
+        self.node("Add", B=bias)
+
     def flatten_linear(self, ours: str, height: int, width: int) -> None:
         """Passes the flattening of maps and the linear layer behind it."""
         self.node("Flatten")
+        self.linear(ours, height, width)
+
+    def linear(self, ours: str, height: int, width: int) -> None:
+        """Passes a linear layer that takes flattened maps."""
         kernel = (f"params/{ours}/kernel", flattened(height, width))
         self.node("Gemm", {"transB": 1}, B=kernel, C=f"params/{ours}/bias")

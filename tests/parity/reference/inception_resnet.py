@@ -107,6 +107,44 @@ def _from_keras(path):
     return arrays
 
 
+def write_keras(module, path, *, counting_on):
+    """Writes Keras's file of a network whose batch normalisation has no scales.
+
+    Args:
+      counting_on: whether the second branch of the nth block is called the nth, as in DeepFace.
+    """
+    with h5py.File(path, "w") as file:
+        for key, value in module.state_dict().items():
+            part, leaf = key.rsplit(".", 1)
+            if leaf == "num_batches_tracked" or (part.endswith("bn") and leaf == "weight"):
+                continue
+            slim = _slim_name(part.removesuffix(".conv").removesuffix(".bn"))
+            slim = re.sub(r"^Repeat(_\d)?/b", "B", slim).replace("Block8/", "Block8_6/")
+            if counting_on and not slim.startswith("Block8_6"):
+                slim = re.sub(r"^(Block(17|8)_(\d+)/Branch)_1", r"\1_\3", slim)
+            layer = slim.replace("/", "_") + ("_BatchNorm" if part.endswith("bn") else "")
+            array = value.numpy()
+            if leaf == "weight":
+                array = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
+                name = "kernel"
+            else:
+                name = _NORM[leaf] if part.endswith("bn") else "bias"
+            file[f"{layer}/{layer}/{name}:0"] = np.ascontiguousarray(array)
+
+
+def deepface_name(key):
+    """What an array is called in DeepFace's PyTorch backend."""
+    key = key.replace("last_linear", "bottleneck").replace("last_bn", "bottleneck_bn")
+    key = re.sub(
+        r"^conv2d_(\d.)", lambda m: f"conv2d_{m[1]}_{'1x1' if m[1] == '3b' else '3x3'}", key
+    )
+    key = re.sub(r"\.conv2d\.", ".up.", key).replace(".branch", ".branch_")
+    key = re.sub(r"^block8\.", "block8.5.", key)
+    for number, kind in (("1", "block35"), ("2", "block17"), ("3", "block8")):
+        key = re.sub(rf"^repeat_{number}\.", f"{kind}.", key)
+    return key
+
+
 def _unit(inputs, outputs, size=1, stride=1, padding=0):
     unit = nn.Sequential()
     unit.conv = nn.Conv2d(inputs, outputs, size, stride, padding, bias=False)

@@ -120,7 +120,13 @@ class _Bottleneck(nn.Module):
         self.res_layer = nn.Sequential(*layers)
 
     def forward(self, x):
-        return self.res_layer(x) + self.shortcut_layer(x)
+        shortcut = self.shortcut_layer(x)
+        return self.res_layer(x) + shortcut
+
+
+class _Flatten(nn.Module):
+    def forward(self, x):
+        return x.view(x.size(0), -1)
 
 
 class _Backbone(nn.Module):
@@ -128,7 +134,7 @@ class _Backbone(nn.Module):
         super().__init__()
         self.input_layer = nn.Sequential(_conv(3, 64, 3), nn.BatchNorm2d(64), nn.PReLU(64))
         last = nn.BatchNorm1d(512, affine=variant != "adaface")
-        head = nn.BatchNorm2d(512), nn.Dropout(), nn.Flatten(), nn.Linear(512 * 7 * 7, 512), last
+        head = nn.BatchNorm2d(512), nn.Dropout(), _Flatten(), nn.Linear(512 * 7 * 7, 512), last
         self.output_layer = nn.Sequential(*head)
         body, inputs = [], 64
         for count, outputs in zip(blocks, _CHANNELS, strict=True):
