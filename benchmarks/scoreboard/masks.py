@@ -1,14 +1,14 @@
 """The masks that are compared: made in whole photos, and saved as the command saves them."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.scoreboard.sets import Photos
 from tipim_jax.engine import Journal, Outcome, Protector, protect_files
 from tipim_jax.engine.defaults import SURROGATES
-from tipim_jax.method import TipIm
+from tipim_jax.method import PRESETS, TipIm
 from tipim_jax.photos import find_photos, output_paths
 
 SINGLE = ("mobileface",)
@@ -30,31 +30,30 @@ class Method:
     settings: TipIm
     default: bool = False
 
-    @property
-    def name(self) -> str:
-        return f"{self.line}, ε = {self.settings.epsilon:g}"
-
     def with_iterations(self, count: int) -> "Method":
         settings = dataclasses.replace(self.settings, iterations=count)
         return dataclasses.replace(self, settings=settings)
 
 
-def _line(name: str, surrogates, settings: TipIm, strengths: Iterable[float], default: float):
-    return [
-        Method(name, surrogates, dataclasses.replace(settings, epsilon=epsilon), epsilon == default)
-        for epsilon in strengths
-    ]
+def _levels(line: str, surrogates: tuple[str, ...], settings: TipIm) -> dict[str, Method]:
+    """At ε = 8 and at 12, which all of them have by default."""
+    return {
+        f"{line}, ε = {epsilon:g}": Method(
+            line, surrogates, dataclasses.replace(settings, epsilon=epsilon), epsilon == 12
+        )
+        for epsilon in (8.0, 12.0)
+    }
 
 
 DIM = dataclasses.replace(TipIm.paper(), target_choice="single", views=1)
 METHODS = {
-    method.name: method
-    for method in (
-        *_line("fast", SURROGATES, TipIm.fast(), (6.0, 8.0, 12.0, 16.0), 12.0),
-        *_line("strong", SURROGATES, TipIm.strong(), (12.0,), 12.0),
-        *_line("the authors' code", SINGLE, TipIm.economical(), (8.0, 12.0), 12.0),
-        *_line("DIM", SINGLE, DIM, (8.0, 12.0), 12.0),
-    )
+    **{
+        name: Method("ours", SURROGATES, PRESETS[name](), name == "strong")
+        for name in ("subtle", "balanced", "strong")
+    },
+    **_levels("fast", SURROGATES, TipIm.fast()),
+    **_levels("the authors' code", SINGLE, TipIm.economical()),
+    **_levels("DIM", SINGLE, DIM),
 }
 
 

@@ -51,7 +51,9 @@ def lfw(root: Path, place: Path, roles: Path | None, probes: int) -> Photos:
     """LFW in the paper's protocol; the last probes, since settings are chosen on the first."""
     faces = FaceSet.lfw(place)
     drawn = paper(faces, 0, Roles.read(roles) if roles else None)
-    last = Protocol(drawn.name, drawn.seed, drawn.probes[-probes:], drawn.targets, drawn.gallery)
+    own, others = drawn.probes[-probes:], {probe.person for probe in drawn.probes[:-probes]}
+    gallery = tuple(photo for photo in drawn.gallery if photo.person not in others)
+    last = Protocol(drawn.name, drawn.seed, own, drawn.targets, gallery)
     return _laid_out(root / "lfw", "lfw", faces, last)
 
 

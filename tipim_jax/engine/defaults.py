@@ -11,7 +11,7 @@ AUTO = "auto"  # the preset that the devices decide
 
 def surrogates(preset: str) -> tuple[str, ...]:
     """The networks that a preset's masks are made with."""
-    return SURROGATES if preset in (AUTO, "fast", "strong") else _PUBLISHED
+    return SURROGATES if preset in (AUTO, "subtle", "balanced", "strong", "fast") else _PUBLISHED
 
 
 def preset(backend: str) -> str:

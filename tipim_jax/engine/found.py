@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from tipim_jax.identification import seen
 from tipim_jax.method import TipIm
 from tipim_jax.photos import (
     NO_FACE,
@@ -23,6 +24,9 @@ from tipim_jax.photos import (
 
 # What costs a photo and not the run. OpenCV has no error of its own for memory that it cannot have.
 FAULTS = (PhotoError, MemoryError, cv2.error)
+# How often, at most, a mask is scaled; from what share of the budget on that is enough; and to how
+# many times its strength at most.
+_SCALINGS, _NEAR, _MOST_SCALE = 6, 0.97, 2.0
 NOT_FINITE = "its mask was not finite; nothing was added"
 
 
@@ -123,9 +127,45 @@ class MaskedPhoto:
         self, pixels: UInt8[np.ndarray, "height width 3"], method: TipIm
     ) -> UInt8[np.ndarray, "height width 3"]:
         """The photo's pixels with the masks, within the budgets of the settings."""
-        return add_masks(
-            pixels, self.masks, self.photo.regions, method.epsilon, method.colour_epsilon
-        )
+        masks = self.masks
+        if method.budget == "dssim":
+            faces = [one.face for one in self.outcomes[: len(masks)]]
+            masks = [
+                scaled_to_dssim(pixels, *one, method)
+                for one in zip(masks, self.photo.regions, faces, strict=True)
+            ]
+        return add_masks(pixels, masks, self.photo.regions, method.epsilon, method.colour_epsilon)
+
+
+def scaled_to_dssim(
+    pixels: UInt8[np.ndarray, "height width 3"],
+    mask: Float[np.ndarray, "224 224 3"],
+    region: Region,
+    face: Face,
+    method: TipIm,
+) -> Float[np.ndarray, "224 224 3"]:
+    """A mask of which, rounded as it will be, as much is seen as the budget of DSSIM allows.
+
+    The method knows what is seen by a quadratic form alone. Where that was too strict the mask is
+    made up to `_MOST_SCALE` times as strong. One of a face of which hardly anything is in the photo
+    is left as it is.
+    """
+    part, inside = region.part_of(pixels)
+    row, column = np.subtract(region.corner, inside.corner)  # of the part's first pixel
+    box = face.box - np.array([column, row, 0, 0])
+    scale, fitting = 1.0, 0.0
+    for _ in range(_SCALINGS):
+        changed = add_masks(part, [scale * mask], [inside], method.epsilon, method.colour_epsilon)
+        found = seen(part, changed, box)["dssim"]
+        if np.isnan(found):
+            return mask
+        if found <= method.dssim:
+            fitting = max(fitting, scale)
+            if found >= _NEAR * method.dssim or scale == _MOST_SCALE or not found:
+                break
+        # DSSIM grows with the square of the change, more or less.
+        scale = min(_MOST_SCALE, scale * (0.99 * method.dssim / found) ** 0.5)
+    return fitting * mask
 
 
 @dataclass(frozen=True, eq=False)

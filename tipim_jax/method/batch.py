@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
 from tipim_jax.method import run
-from tipim_jax.method.budget import budget_weight
+from tipim_jax.method.budget import budget_weight, grain_cost
 from tipim_jax.method.devices import Layout, gathered, over_devices, own_share
 from tipim_jax.method.ensemble import embed, window_sizes
 from tipim_jax.method.problem import Choice, Numbers, Problem, State
@@ -118,6 +118,8 @@ def start(
     surrogates, layout = _laid_out(surrogates, batch, targets[0].shape, layout)
     numbers = Numbers(
         epsilon=settings.epsilon,
+        dssim=settings.dssim,
+        colour_cost=settings.colour_cost,
         smooth_epsilon=settings.smooth_epsilon,
         self_weight=settings.self_weight,
         gamma=settings.gamma,
@@ -227,16 +229,18 @@ def _start_share(steps, layout, same, batches):
 def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers):
     windows = None if alignments is None else tuple(map(inverse, alignments))
     rows, target_embeddings = steps.allowed(known, key)
+    size = window_sizes(surrogates).get(0, (112, 112))
+    window = None if alignments is None else alignments[0], size
     weight = budget_weight(
         image,
-        None if alignments is None else alignments[0],
-        window_sizes(surrogates).get(0, (112, 112)),
+        *window,
         numbers.epsilon,
         numbers.smooth_epsilon,
     )
     problem = Problem(
         original=image,
         weight=weight,
+        cost=grain_cost(image, *window),
         grey=jnp.all(image == image[..., :1]),
         windows=windows,
         original_embeddings=tuple(f[0] for f in embed(surrogates, windows, image[None])),
@@ -246,7 +250,7 @@ def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers)
         key=key,
         valid=valid,
     )
-    momentum = steps.update(weight, numbers.step_size).init(image)
+    momentum = steps.update(problem).init(image)
     return problem, State(jnp.copy(image), momentum, rows[0], jnp.zeros((), jnp.int32))
 
 

@@ -19,6 +19,8 @@ class Numbers(NamedTuple):
 
     Attributes:
       epsilon: ε, largest change of any channel, in pixel levels.
+      dssim: most DSSIM in the face's box, in [0, 0.5].
+      colour_cost: cost of a change of colour in terms of one of brightness.
       smooth_epsilon: largest change where the image is smooth, in pixel levels.
       self_weight: w of eq. 2.
       gamma: γ of eq. 4.
@@ -26,6 +28,8 @@ class Numbers(NamedTuple):
     """
 
     epsilon: Float[Array, ""]
+    dssim: Float[Array, ""]
+    colour_cost: Float[Array, ""]
     smooth_epsilon: Float[Array, ""]
     self_weight: Float[Array, ""]
     gamma: Float[Array, ""]
@@ -40,6 +44,7 @@ class Problem:
     Attributes:
       original: x^r.
       weight: share of the budget ε that each pixel may change by, in [0, 1].
+      cost: DSSIM in the face's box that grain of one level costs in one pixel.
       grey: whether x^r is; x^p is then, too.
       windows: for each window, the affine map from the points that its surrogates see to those of
         x^r; see `views.sample`. None: x^r is what every surrogate sees.
@@ -53,6 +58,7 @@ class Problem:
 
     original: Image
     weight: Float[Array, "height width 1"]
+    cost: Float[Array, "height width 1"]
     grey: Bool[Array, ""]
     windows: tuple[Float[Array, "2 3"], ...] | None
     original_embeddings: tuple[Float[Array, " dim"], ...]

@@ -10,9 +10,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from tipim_jax.method.budget import SSIM_DEVIATION
 from tipim_jax.method.problem import Image, Problem, State
 
-Weight = Float[Array, "height width 1"]
+# Of what a change costs that varies from pixel to pixel, what one costs that is the same in all of
+# SSIM's window. At 0 masks would be patches alone.
+_PATCHES = 1 / 3
 
 
 def step(
@@ -20,45 +23,39 @@ def step(
     state: State,
     gradient: Image,
     *,
-    update: Callable[[Weight, Float[Array, ""]], optax.GradientTransformation],
-    project: Callable[[Image, Image, Float[Array, "height width 1"]], Image],
+    update: Callable[[Problem], optax.GradientTransformation],
+    project: Callable[[Image, Problem], Image],
 ) -> tuple[Image, optax.OptState]:
     """x^p ← Π(x^p − α · Normalize(g)), with momentum on g (eq. 5); of a grey image a grey one.
 
     Args:
-      update: as `tip_im_update`, of the weight and α.
-      project: as `projected_on_box`: Π.
+      update: as `tip_im_update`.
+      project: as `within_levels`: Π.
 
     Returns:
       The new x^p, and the new momentum.
     """
-    weight, numbers = problem.weight, problem.numbers
     # A third of the derivative by the level that all channels of a grey image have. What follows
     # treats channels alike.
     gradient = jnp.where(problem.grey, gradient.mean(axis=-1, keepdims=True), gradient)
-    change, momentum = update(weight, numbers.step_size).update(weight * gradient, state.momentum)
-    return project(state.protected + change, problem.original, numbers.epsilon * weight), momentum
+    change, momentum = update(problem).update(problem.weight * gradient, state.momentum)
+    return project(state.protected + change, problem), momentum
 
 
 def tip_im_update(
-    weight: Weight,
-    step_size: Float[Array, ""] | float,
-    *,
-    momentum: float,
-    direction: Callable[[Image, Weight], Image],
+    problem: Problem, *, momentum: float, direction: Callable[[Image, Problem], Image]
 ) -> optax.GradientTransformation:
     """g ← μ·g + ∇ / mean|∇|; the update is −α · direction(g).
 
     Args:
-      weight: of the budget that each pixel may change by.
-      step_size: α.
+      problem: whose weight, cost and α count.
       momentum: μ.
     """
     return optax.chain(
         optax.stateless_with_tree_map(lambda g, _: mean_absolute_normalised(g)),
         optax.trace(decay=momentum),
-        optax.stateless_with_tree_map(lambda g, _: direction(g, weight)),
-        optax.scale(-step_size),
+        optax.stateless_with_tree_map(lambda g, _: direction(g, problem)),
+        optax.scale(-problem.numbers.step_size),
     )
 
 
@@ -72,18 +69,79 @@ def as_it_is(g: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return g
 
 
-def sign_direction(g: Image, weight: Weight) -> Image:
+def sign_direction(g: Image, problem: Problem) -> Image:
     """sign(g), steepest for ‖·‖∞."""
     return jnp.sign(g)
 
 
-def rms_direction(g: Image, weight: Weight) -> Image:
+def rms_direction(g: Image, problem: Problem) -> Image:
     """g / ‖g‖₂, steepest for ‖·‖₂, its root mean square 1 over the pixels that may change.
 
     Zero stays zero.
     """
     norm = jnp.maximum(jnp.linalg.norm(g.ravel()), jnp.finfo(g.dtype).tiny)
-    return g / norm * (math.sqrt(g.size) * jnp.sqrt(jnp.mean(weight)))
+    return g / norm * (math.sqrt(g.size) * jnp.sqrt(jnp.mean(problem.weight)))
+
+
+def unseen_direction(g: Image, problem: Problem) -> Image:
+    """Steepest for what is `seen` of it: of all changes that cost 1 the one that gains most.
+
+    Zero stays zero.
+    """
+    scale = problem.weight / jnp.sqrt(problem.cost)
+    weighed = scale * _with_colour(g, 1 / problem.numbers.colour_cost)
+    spectrum = jnp.fft.rfft2(weighed, axes=(0, 1)) / _grain(*g.shape[:2])[..., None]
+    change = scale * jnp.fft.irfft2(spectrum, g.shape[:2], axes=(0, 1))
+    return change / jnp.sqrt(jnp.maximum(seen(change, problem), jnp.finfo(g.dtype).tiny))
+
+
+def seen(change: Image, problem: Problem) -> Float[Array, ""]:
+    """What a change costs: DSSIM in the face's box as a quadratic form, and more for patches.
+
+    Of DSSIM what varies within SSIM's window counts, by `Problem.cost`; of the rest, which it
+    hardly sees and people do, `_PATCHES`. Colour costs `Numbers.colour_cost` times as much.
+    """
+    weighed = jnp.sqrt(problem.cost) * _with_colour(change, jnp.sqrt(problem.numbers.colour_cost))
+    power = jnp.abs(jnp.fft.rfft2(weighed, axes=(0, 1))) ** 2
+    height, width = change.shape[:2]
+    # Of a real change's spectrum half is there: all columns stand for two but the first and, of an
+    # even number, the last.
+    twice = jnp.where(jnp.arange(width // 2 + 1) % ((width + 1) // 2) == 0, 1, 2)
+    total = jnp.sum(power * (twice * _grain(height, width))[..., None])
+    return total / (height * width) / change.shape[2]
+
+
+def _grain(height, width):
+    """What a wave of each frequency costs, from `_PATCHES` for the longest to 1."""
+    rows, columns = jnp.fft.fftfreq(height)[:, None], jnp.fft.rfftfreq(width)[None]
+    left = jnp.exp(-4 * (jnp.pi * SSIM_DEVIATION) ** 2 * (rows**2 + columns**2))
+    return 1 - (1 - _PATCHES) * left
+
+
+def _with_colour(change, factor):
+    """A change with its colour, the difference of the channels, times a factor."""
+    grey = change.mean(axis=-1, keepdims=True)
+    return grey + factor * (change - grey)
+
+
+def within_levels(moved: Image, problem: Problem, *, most: float) -> Image:
+    """The nearest image whose pixels differ from x^r by their share of ε at most.
+
+    Args:
+      most: see `projected_on_colours`; 255 for no such limit.
+    """
+    budget = problem.numbers.epsilon * problem.weight
+    if most < 255:
+        return projected_on_colours(moved, problem.original, budget, most=most)
+    return projected_on_box(moved, problem.original, budget)
+
+
+def within_dssim(moved: Image, problem: Problem, *, most: float) -> Image:
+    """As `within_levels`, and of its change as much as costs the budget of DSSIM."""
+    change = within_levels(moved, problem, most=most) - problem.original
+    tiny = jnp.finfo(change.dtype).tiny
+    share = jnp.sqrt(problem.numbers.dssim / jnp.maximum(seen(change, problem), tiny))
+    return problem.original + jnp.minimum(share, 1) * change
 
 
 def projected_on_box(

@@ -34,7 +34,7 @@ class Steps:
       total: N ∇L; as `losses.total_gradient`.
       tries_total: whether candidates step along the whole loss's gradient, or L_iden's alone.
       update: direction and momentum; as `step.tip_im_update`.
-      project: Π; as `step.projected_on_box`.
+      project: Π; as `step.within_levels`.
       best: of the candidates by their gain; as `gain.best_candidate`.
       gain: of candidates; as `gain.gains`.
       distances: D_f in the gain; as `gain.squared_distances`.
@@ -67,7 +67,6 @@ def steps_of(settings: TipIm) -> Steps:
 def _steps_of(settings):
     search = settings.target_choice == "search"
     view = {"official": views.official_view, "posted": views.posted_view}[settings.view]
-    most = settings.colour_epsilon
     return Steps(
         allowed={"single": targets.drawn_target, "mean": targets.mean_target}.get(
             settings.target_choice, targets.every_target
@@ -95,11 +94,14 @@ def _steps_of(settings):
         update=partial(
             step.tip_im_update,
             momentum=settings.momentum,
-            direction={"linf": step.sign_direction, "l2": step.rms_direction}[settings.norm],
+            direction=step.unseen_direction
+            if settings.budget == "dssim"
+            else {"linf": step.sign_direction, "l2": step.rms_direction}[settings.norm],
         ),
-        project=partial(step.projected_on_colours, most=most)
-        if most < 255
-        else step.projected_on_box,
+        project=partial(
+            {"levels": step.within_levels, "dssim": step.within_dssim}[settings.budget],
+            most=settings.colour_epsilon,
+        ),
         best=gain.best_candidate,
         gain=partial(
             gain.gains,

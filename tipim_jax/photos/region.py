@@ -11,7 +11,7 @@ centre of the top left one. A mask is what is added to a region.
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -41,6 +41,13 @@ class Region:
     matrix: Float[np.ndarray, "2 3"]
     corner: tuple[int, int]
     reduction: int
+
+    def part_of(
+        self, pixels: UInt8[np.ndarray, "height width 3"]
+    ) -> tuple[UInt8[np.ndarray, "rows columns 3"], "Region"]:
+        """What of it is in the photo, and the region where it is in that."""
+        here, there = _overlap(pixels.shape, self.corner, self.side)
+        return pixels[here], replace(self, corner=tuple(-part.start for part in there))
 
     @property
     def side(self) -> int:
