@@ -76,7 +76,7 @@ def test_published_variants_are_of_fewer_networks_unless_others_are_named():
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("cpu", "fast"), ("gpu", "strong"), ("tpu", "strong")]
+    ("kind", "expected"), [("cpu", "strong"), ("gpu", "strong"), ("tpu", "strong")]
 )
 def test_the_devices_decide_the_preset_where_nobody_names_one(
     kind, expected, monkeypatch, tmp_path
@@ -124,7 +124,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     [
         ("epsilon = 8", "epsilon is no setting"),
         ("[method]\nepsilon = 'much'", r"epsilon is 'much'; expected a value of type float"),
-        ("preset = 'best'", "preset is 'best'; expected one of fast, strong, economical"),
+        ("preset = 'best'", "preset is 'best'; expected one of subtle, balanced, strong"),
         ("= 3", "is no TOML"),
         ("[method]\nnorm = 'l7'", "norm is 'l7'"),
         ("surrogate = ['facenoet']", "facenoet"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import flops, leave_one_out, table
+from benchmarks import flops, table
 from benchmarks.scaling import exponent
 from tipim_jax.method import TipIm
 
@@ -110,33 +110,3 @@ def test_the_method_is_measured(tmp_path):
     assert row["speed"] > 0 and row["compile"] > row["compile_cached"]
     assert 0 < row["of_product"] < 1.5 and 0.1 < row["memory"] < 8
     assert "images·it/s" in done.stdout
-
-
-@pytest.mark.parametrize("method", leave_one_out.METHODS)
-def test_nothing_is_judged_by_a_network_that_its_masks_were_made_against(method):
-    for network in leave_one_out.NETWORKS:
-        cell = leave_one_out.cell_for(network, method, 8.0)
-        assert cell.surrogates and network not in cell.surrogates
-        assert cell.settings.epsilon == 8.0
-    everything = {leave_one_out.cell_for(n, method, 8.0) for n in leave_one_out.NETWORKS}
-    assert len(everything) == 1 + len(leave_one_out.METHODS[method][0])
-
-
-@pytest.mark.thorough
-def test_networks_are_left_out(tmp_path):
-    command = f"--probes 2 --method MIM --epsilon 12 --network sface --output {tmp_path}"
-    for _ in range(2):  # the second time everything is there
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.leave_one_out", *command.split()],
-            cwd=Path(__file__).parents[1],
-            env=os.environ,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        clean, protected = json.loads((tmp_path / "results.json").read_text())["rows"]
-        assert clean["method"] == "unprotected" and "psnr" not in clean
-        assert 25 < protected["psnr"] < 36 and protected["seconds"] > 0
-        assert "posted" in done.stdout and done.stdout.count("MIM") == 2
-    crops = tmp_path.glob("cells/*/*.png")
-    assert len(list(crops)) == 2

@@ -15,6 +15,12 @@ from benchmarks.scoreboard.sets import bundled_people
 JUDGES = ("a", "b")
 
 
+def test_no_mask_is_made_against_a_judge():
+    for name in scoreboard.JUDGES:
+        assert not any(name in method.surrogates for method in METHODS.values())
+    assert {*scoreboard.THREATENED, *scoreboard.POSTED, *scoreboard.QUICK} <= {*METHODS}
+
+
 def row(method, way, recogniser, *, kind="window", held_out=True, **shares):
     figures = {name: (share, share - 0.1, share + 0.1) for name, share in shares.items()}
     missing = dict.fromkeys(("recognised", "rank1_ut", "rank5_ut", "success_far_0.01"))

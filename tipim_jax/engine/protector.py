@@ -94,7 +94,7 @@ class Protector:
         """Loads everything; what is not there yet is downloaded and converted, as the command does.
 
         Args:
-          method: None: the command's default, `fast` on a CPU, `strong` on a GPU or TPU.
+          method: None: the command's default, `strong`.
           surrogates: Names in the registry, or networks that are loaded already.
           targets: Folder with one photo of each person who is to be imitated, or such people that
             are loaded already; None: ten of the bundled people.

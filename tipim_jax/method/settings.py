@@ -152,7 +152,7 @@ class TipIm:
 
     @classmethod
     def balanced(cls) -> "TipIm":
-        """Ours, the default: as `fast`, but the budget is what is seen (docs/protection.md)."""
+        """As `fast`, but the budget is what is seen of a mask (docs/protection.md)."""
         return dataclasses.replace(
             cls.fast(),
             budget="dssim",
@@ -169,7 +169,7 @@ class TipIm:
 
     @classmethod
     def strong(cls) -> "TipIm":
-        """As `balanced`, with twice as much to be seen."""
+        """As `balanced`, with twice as much to be seen: the default."""
         return dataclasses.replace(cls.balanced(), dssim=0.027)
 
     @classmethod
