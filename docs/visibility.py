@@ -1,9 +1,10 @@
-"""Makes docs/visibility.jpg: the same faces at several budgets, to be looked at.
+"""Makes docs/visibility.jpg: the same faces at several strengths, to be looked at.
 
     .venv/bin/python docs/visibility.py photo.jpg another.jpg
 
-Each photo is protected with the preset `fast` at every ε of `EPSILONS`, and with the authors'
-settings at the last but one, for comparison; its largest face is shown.
+Each photo is protected with our presets, with the default of before and with the authors' settings.
+Of each its largest face is shown at 100 %, a part of it where that is larger, and below the whole
+photo as a phone shows it.
 """
 
 import os
@@ -18,24 +19,29 @@ from PIL import Image, ImageDraw, ImageFont
 import weights_convert
 from tipim_jax.photos import YUNET, FaceDetector, read_photo
 
-EPSILONS = (4, 8, 12, 16)
+RUNS = {
+    "subtle": ("--preset", "subtle"),
+    "balanced": ("--preset", "balanced"),
+    "strong, the default": ("--preset", "strong"),
+    "fast, ε = 12": ("--preset", "fast"),
+    "the authors', ε = 12": ("--preset", "economical", "--surrogate", "mobileface"),
+}
 FACE = 260  # pixels, each way, of a face on the sheet
+PHONE = 130  # of a photo on it as a phone shows it
 TITLE = 24  # pixels
 OUTPUT = Path("out/visibility")
-OFFICIAL = ("--preset", "economical", "--surrogate", "mobileface")
 
 
 def main(photos: list[str]) -> None:
-    runs = {f"fast, ε = {epsilon}": ("--epsilon", str(epsilon)) for epsilon in EPSILONS}
-    runs[f"official, ε = {EPSILONS[-2]}"] = ("--epsilon", str(EPSILONS[-2]), *OFFICIAL)
     columns = {"unprotected": [Path(photo) for photo in photos]}
-    for number, (name, flags) in enumerate(runs.items()):
+    for number, (name, flags) in enumerate(RUNS.items()):
         folder = OUTPUT / str(number)
         command = ("-m", "tipim_jax.attack", *photos, "--output", str(folder), *flags)
         quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # JAX, imported here, says otherwise
         subprocess.run((sys.executable, *command, "--recogniser", "sface"), env=quiet, check=True)
         columns[name] = [folder / Path(photo).name for photo in photos]
-    sheet = Image.new("RGB", (FACE * len(columns), TITLE + FACE * len(photos)), "white")
+    high = FACE + PHONE
+    sheet = Image.new("RGB", (FACE * len(columns), TITLE + high * len(photos)), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", 13)
     detector = FaceDetector(weights_convert.obtain(YUNET))
@@ -44,12 +50,13 @@ def main(photos: list[str]) -> None:
         draw.text((column * FACE + 8, 5), name, fill="black", font=font)
         for row, (file, box) in enumerate(zip(files, boxes, strict=True)):
             photo = Image.open(file).convert("RGB")
-            half = min(box[2:].max() * 0.6, *(side / 2 for side in photo.size))
+            half = min(FACE, *photo.size) / 2
             middle = np.clip(box[:2] + box[2:] / 2, half, np.array(photo.size) - half)
             corners = np.concatenate([middle - half, middle + half]).round().astype(int)
-            face = photo.crop(tuple(map(int, corners)))
-            place = column * FACE, TITLE + row * FACE
-            sheet.paste(face.resize((FACE, FACE), Image.Resampling.LANCZOS), place)
+            place = column * FACE, TITLE + row * high
+            sheet.paste(photo.crop(tuple(map(int, corners))), place)
+            photo.thumbnail((PHONE, PHONE), Image.Resampling.LANCZOS)
+            sheet.paste(photo, (place[0], place[1] + FACE))
     sheet.save("docs/visibility.jpg", quality=88, subsampling="4:4:4")
 
 
