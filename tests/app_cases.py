@@ -18,7 +18,8 @@ from tipim_jax.app.engine import Masked, Opinion
 from tipim_jax.app.jobs import Studio
 from tipim_jax.app.limits import Limits
 from tipim_jax.app.server import application
-from tipim_jax.app.strengths import strengths
+from tipim_jax.app.strengths import WORDS, Strength
+from tipim_jax.method import TipIm
 from tipim_jax.photos import TEMPLATE, Face
 
 TOKEN = "a-token-that-is-long-enough"
@@ -32,7 +33,7 @@ class FakeEngine:
 
     def __init__(self, *, find=None, seconds=0.0, hold=None):
         """`find` in place of its own; `seconds` that a mask takes, or until `hold` is set."""
-        self.strengths = strengths()
+        self.strengths = tuple(Strength(name, *said, TipIm.fast()) for name, said in WORDS.items())
         self.find = find or self._find
         self.protected = []
         self._seconds, self._hold = seconds, hold

@@ -1,8 +1,15 @@
 """The page's application: photos in, protected photos out, and what is kept of them meanwhile."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 import zipfile
 
 import numpy as np
@@ -10,6 +17,7 @@ import pytest
 from app_cases import TOKEN, Browser, FakeEngine, a_studio, picture
 from PIL import Image
 
+from tipim_jax.app.__main__ import forget_killed_runs
 from tipim_jax.app.names import safe_name
 
 
@@ -243,3 +251,45 @@ def test_the_page_runs_and_loads_nothing_from_elsewhere(browser):
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert "http" not in answer.text.replace("http-equiv", "")
     assert TOKEN not in answer.text
+
+
+def test_the_command_serves_the_page_until_ctrl_c_and_leaves_nothing(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tipim_jax.app", "--no-open"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        said = process.stdout.readline()
+        address = said.removeprefix("The page: ").strip()
+        with urllib.request.urlopen(address) as answer:
+            assert b"Drop photos" in answer.read()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(address[:-2] + "/")
+        assert [*tmp_path.glob("tipim-app-*")]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+    assert not [*tmp_path.glob("tipim-app-*")]
+
+
+def test_photos_of_runs_that_were_killed_are_deleted_by_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, hours in (("tipim-app-old", 3), ("tipim-app-alive", 0), ("another", 3)):
+        (tmp_path / name).mkdir()
+        then = time.time() - 3600 * hours
+        os.utime(tmp_path / name, (then, then))
+    forget_killed_runs()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "another",
+        "photos",
+        "tipim-app-alive",
+    ]
+
+
+def test_photos_of_one_name_are_told_apart_in_the_zip(browser):
+    for seed, name in enumerate(("IMG_1.jpg", "img_1.JPG")):
+        browser.send(name, picture(seed=seed))
+    ids = [photo["id"] for photo in browser.told()["photos"]]
+    browser.rested()
+    protect(browser, {one: [] for one in ids})
+    browser.rested()
+    archive = zipfile.ZipFile(io.BytesIO(browser.of_page("GET", "/zip").content))
+    assert sorted(archive.namelist()) == ["IMG_1.jpg", "img_1 (2).JPG"]

@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     except SettingsError as error:
         errors.error(error)
         return 1
-    _forget_killed_runs()
+    forget_killed_runs()
     with (
         listening,
         tempfile.TemporaryDirectory(prefix=_FOLDER, ignore_cleanup_errors=True) as folder,
@@ -168,7 +168,7 @@ def configuration(application):
     )
 
 
-def _forget_killed_runs() -> None:
+def forget_killed_runs() -> None:
     """Deletes the photos of runs that could not do so themselves; those who live touch theirs."""
     from tipim_jax.app.work import delete
 

@@ -97,8 +97,17 @@ def write_face(
 
 
 def file_names(photos: Sequence[PagePhoto]) -> list[Path]:
-    """What the protected copies are called, each other than the others; as the command does it."""
-    files = [PhotoFile(photo.folder / "original", Path(photo.name)) for photo in photos]
+    """What the protected copies are called, each other than the others; as the command does it.
+
+    Of photos that share a name, from several folders say, all but the first are numbered.
+    """
+    files, taken = [], set()
+    for photo in photos:
+        name, number = photo.name, 2
+        while str(name).casefold() in taken:
+            name, number = photo.name.with_stem(f"{photo.name.stem} ({number})"), number + 1
+        taken.add(str(name).casefold())
+        files.append(PhotoFile(photo.folder / "original", Path(name)))
     nowhere = files[0].source / "named" if files else Path()  # below a file, so that none is there
     return [path.relative_to(nowhere) for path in output_paths(files, nowhere, saved_as="same")]
 

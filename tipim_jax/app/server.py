@@ -268,8 +268,13 @@ def _seconds(milliseconds: str | None) -> float | None:
 
 
 async def _said(request: Request, error: HTTPException) -> Response:
-    return JSONResponse({"error": error.detail}, status_code=error.status_code)
+    return _refused(error.status_code, error.detail)
 
 
 async def _too_much(request: Request, error: TooMuch) -> Response:
-    return JSONResponse({"error": str(error)}, status_code=429)
+    return _refused(429, str(error))
+
+
+def _refused(status: int, why: str) -> Response:
+    # What is still being sent is not waited for.
+    return JSONResponse({"error": why}, status_code=status, headers={"connection": "close"})

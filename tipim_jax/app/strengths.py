@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tipim_jax.method.settings import PRESETS, TipIm
 
-_WORDS = {
+WORDS = {
     "subtle": (
         "Subtle",
         "Hardly to be seen. Enough against a casual search; a determined one may still find you.",
@@ -44,7 +44,7 @@ def strengths(iterations: int | None = None) -> tuple[Strength, ...]:
     Args:
       iterations: in place of each one's own number.
     """
-    names = [name for name in _WORDS if name in PRESETS]
+    names = [name for name in WORDS if name in PRESETS]
     # Without the others `strong` is what accelerators take the time for, and no choice of people.
     presets = {name: name for name in names} if "balanced" in names else {"balanced": "fast"}
     found = []
@@ -52,5 +52,5 @@ def strengths(iterations: int | None = None) -> tuple[Strength, ...]:
         method = PRESETS[preset]()
         if iterations:
             method = dataclasses.replace(method, iterations=iterations)
-        found.append(Strength(name, *_WORDS[name], method))
+        found.append(Strength(name, *WORDS[name], method))
     return tuple(found)

@@ -49,14 +49,14 @@ function makeCard(photo) {
   card.compare.onclick = () => compare(photo.id, card.compare);
   card.save = make("a", "button small", "Save", { download: "" });
   card.save.onclick = () => { const now = found(photo.id); saved.add(`${now.id} ${now.version}`); };
-  card.remove = make("button", "small last", "Remove");
+  card.remove = make("button", "remove", "×", { title: "Remove" });
   card.remove.onclick = () => act(() => ask(`pages/${page}/photos/${photo.id}`, "DELETE"));
-  for (const one of [card.compare, card.save, card.remove])
-    one.setAttribute("aria-label", `${one.textContent} ${photo.name}`);
+  for (const [one, what] of [[card.compare, "Compare"], [card.save, "Save"],
+    [card.remove, "Remove"]]) one.setAttribute("aria-label", `${what} ${photo.name}`);
   card.bar.setAttribute("aria-label", `Progress of ${photo.name}`);
-  acts.append(card.compare, card.save, card.remove);
+  acts.append(card.compare, card.save);
   text.append(card.name, card.state, card.bar, acts);
-  view.append(frame);
+  view.append(frame, card.remove);
   root.append(view, text);
   $("cards").append(root);
   return card;
@@ -85,7 +85,8 @@ function showCard(card, photo) {
   card.bar.hidden = !["working", "looking", "sent"].includes(photo.state);
   if (photo.state === "working") card.bar.value = photo.progress;
   else card.bar.removeAttribute("value");
-  card.compare.hidden = card.save.hidden = photo.state !== "done";
+  card.acts.hidden = photo.state !== "done";
+  card.root.classList.toggle("done", photo.state === "done");
   card.save.href = `pages/${page}/photos/${photo.id}/save`;
   card.remove.disabled = photo.state === "sent";
 }

@@ -104,14 +104,24 @@ function showTrial() {
         : "still knows this face"}. ${Math.round(trial.seconds)} seconds.`;
     if ($("try-pictures").dataset.of !== trial.id) {
       $("try-pictures").dataset.of = trial.id;
-      for (const what of ["before", "after", "mask"])
-        $(`try-${what}`).src = `pages/${page}/trial/${what}?${trial.id}`;
+      trying("after");
     }
   }
   $("try-said").hidden = !said;
   if ($("try-said").textContent !== said) $("try-said").textContent = said;
   if (done) say(said);
 }
+
+function trying(what) {
+  $("try-image").src = `pages/${page}/trial/${what}?${state.trial.id}`;
+  $("try-image").alt = { before: "The face as it is", after: "The face with its mask",
+    mask: "The mask, ten times as strong" }[what];
+  for (const button of document.querySelectorAll("[data-try]"))
+    button.setAttribute("aria-pressed", String(button.dataset.try === what));
+}
+
+for (const button of document.querySelectorAll("[data-try]"))
+  button.onclick = () => trying(button.dataset.try);
 
 // --- coming and going
 
