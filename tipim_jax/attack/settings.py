@@ -24,10 +24,10 @@ def _unset(default: str, metavar: str = "DIR"):
 
 _EXAMPLES = f"""\
 examples:
-  python -m tipim_jax.attack                               the bundled people
-  python -m tipim_jax.attack holiday/ me.jpg --output out  a folder and a photo
-  python -m tipim_jax.attack holiday/ --epsilon 8          a fainter, weaker mask
-  python -m tipim_jax.attack lfw/ --surrogate mobileface --recogniser sface --recogniser dlib
+  tipim protect                               the bundled people
+  tipim protect holiday/ me.jpg --output out  a folder and a photo
+  tipim protect holiday/ --epsilon 8          a fainter, weaker mask
+  tipim protect lfw/ --surrogate mobileface --recogniser sface --recogniser dlib
 
 networks: {", ".join(networks.names())}
 
@@ -157,7 +157,7 @@ def parse(arguments: list[str], *, auto: str = defaults.AUTO) -> Attack:
         Attack,
         args=arguments,
         default=settings,
-        prog="python -m tipim_jax.attack",
+        prog="tipim protect",
         description=f"{inspect.getdoc(Attack).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}",
     )
     settings = dataclasses.replace(
