@@ -11,7 +11,7 @@ from tipim_jax.console import Console
 # By name: each is imported when it is asked for. What is said of it stands in --help.
 _COMMANDS = {
     "protect": ("tipim_jax.attack.__main__:main", "put masks over the faces in photos"),
-    "app": ("tipim_jax.app.__main__:main", "the same on a page of this machine, with the mouse"),
+    "app": ("tipim_jax.app.__main__:main", "the same on a page in the browser, on this machine"),
     "weights": ("weights_convert.__main__:main", "fetch what it takes, to be offline afterwards"),
     "evaluate": ("tipim_jax.evaluate.__main__:main", "ask recognisers what they make of photos"),
     "sweep": ("tipim_jax.sweep.__main__:main", "protect with many settings, for researchers"),
@@ -22,7 +22,7 @@ usage: tipim [COMMAND] ...
 Puts a faint mask over the faces in your photos, so that face recognition takes
 them for somebody else. Photos never leave this machine.
 
-  tipim holiday/ me.jpg        protects a folder and a photo, into the folder protected/
+  tipim holiday/ me.jpg        protects a folder and a photo, into protected/
   tipim app                    opens a page to drop photos on
   tipim weights fetch          fetches all that it takes, before a journey
 
