@@ -7,7 +7,7 @@
     found.pixels, found.faces
     compare("me.jpg", found.pixels)             # is it one person, for a recogniser?
 
-`python -m tipim_jax.attack` is the command; `tipim_jax.method` is the method as functions of
+`tipim` is the command; `tipim_jax.method` is the method as functions of
 arrays; `tipim_jax.networks` are the face recognition networks.
 """
 
