@@ -7,11 +7,8 @@ from tipim_jax.attack.gallery import bundled_file
 from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import bundled
-from tipim_jax.engine import Protector
-from tipim_jax.engine.choosing import RECOGNISERS, Chooser
-from tipim_jax.identification import Recogniser
-from tipim_jax.photos import YUNET, FaceDetector, FoundFiles, find_files
-from weights_convert import obtain
+from tipim_jax.engine import Chooser, Protector
+from tipim_jax.photos import FoundFiles, find_files
 
 
 def load_protector(settings: Attack) -> Protector:
@@ -20,20 +17,15 @@ def load_protector(settings: Attack) -> Protector:
     Raises:
       SettingsError, PhotoError, ConversionError: something of it cannot be had.
     """
-    named = settings.only or settings.excepted
-    recognisers = {name: Recogniser.load(name) for name in RECOGNISERS} if named else {}
     chooser = None
-    if named or settings.smallest:
-        chooser = Chooser(
-            smallest=settings.smallest,
-            only=settings.only,
-            spared=settings.excepted,
-            detector=FaceDetector(obtain(YUNET)),
-            recognisers=recognisers,
+    if settings.only or settings.excepted or settings.smallest:
+        chooser = Chooser.load(
+            smallest=settings.smallest, only=settings.only, spared=settings.excepted
         )
+    loaded = chooser.recognisers if chooser else {}
     return Protector(
         settings.method,
-        surrogates=[recognisers.get(name, name) for name in settings.surrogates],
+        surrogates=[loaded.get(name, name) for name in settings.surrogates],
         targets=settings.targets,
         seed=settings.seed,
         batch_size=settings.batch_size,

@@ -133,7 +133,7 @@ class Run:
         searched = gallery_files(settings.gallery)  # refused now, not after hours of work
         if process.count == 1:
             clear_partial(settings.output)
-        for line in plan(settings, photos, backend()):
+        for line in plan(settings, photos, backend()) if process.index == 0 else ():
             console.print(line)
         protector = load_protector(settings)
         for photo, reason in protector.targets.left_out.items():

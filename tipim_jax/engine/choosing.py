@@ -15,7 +15,8 @@ from jaxtyping import Float, UInt8
 
 from tipim_jax.engine.found import FaceOutcome
 from tipim_jax.identification import PhotoFace, Recogniser, normalise
-from tipim_jax.photos import NO_FACE, UNSURE, Face, FaceDetector, PhotoError, read_photo
+from tipim_jax.photos import NO_FACE, UNSURE, YUNET, Face, FaceDetector, PhotoError, read_photo
+from weights_convert import obtain
 
 # Everybody may use them, and they know one pair of strangers in a thousand by their own thresholds.
 RECOGNISERS = ("sface", "mobileface-mv")
@@ -41,8 +42,26 @@ class Chooser:
     """Chooses faces; may be shared by threads.
 
     Attributes:
+      recognisers: Networks with thresholds; none are asked where no people are named.
       decides: Stands for all that decides its choice besides the photo.
     """
+
+    @classmethod
+    def load(
+        cls, *, smallest: float = 0, only: Sequence[Path] = (), spared: Sequence[Path] = ()
+    ) -> "Chooser":
+        """With what it takes; arguments and errors as `Chooser`.
+
+        Raises:
+          ConversionError: weights cannot be had.
+        """
+        return cls(
+            smallest=smallest,
+            only=only,
+            spared=spared,
+            detector=FaceDetector(obtain(YUNET)),
+            recognisers={name: Recogniser.load(name) for name in RECOGNISERS if only or spared},
+        )
 
     def __init__(
         self,
@@ -60,13 +79,13 @@ class Chooser:
           only: Photos, of one face each, of the people who are masked; none: everybody.
           spared: Photos of people who are not.
           detector: Finds the faces in these photos.
-          recognisers: Networks with thresholds; none are asked where no people are named.
+          recognisers: See above.
 
         Raises:
           PhotoError: one of the photos cannot be read, or shows another number of faces than one.
         """
         self._smallest = smallest
-        self._recognisers = dict(recognisers)
+        self.recognisers = dict(recognisers)
         self._only = [self._person(path, "--only", detector) for path in only]
         self._spared = [self._person(path, "--except", detector) for path in spared]
         digest = hashlib.sha256(repr(float(smallest)).encode())
@@ -75,7 +94,7 @@ class Chooser:
             for known in sorted(person.digest for person in people):
                 digest.update(known)
         if only or spared:
-            for one in self._recognisers.values():
+            for one in self.recognisers.values():
                 digest.update(one.digest.encode())
         self.decides = digest.hexdigest()
 
@@ -130,7 +149,7 @@ class Chooser:
         shown = PhotoFace(pixels, face)
         return {
             name: np.asarray(normalise(one(shown.to(one.looking)[None])))[0]
-            for name, one in self._recognisers.items()
+            for name, one in self.recognisers.items()
         }
 
     def _person(self, path: Path, flag: str, detector: FaceDetector) -> "_Person":
@@ -141,7 +160,7 @@ class Chooser:
             raise PhotoError(f"{flag} {path}: expected a photo of one face, of one person: {found}")
         content = hashlib.sha256(photo.pixels.tobytes()).digest()
         likeness = {
-            name: (found, self._recognisers[name].network.threshold)
+            name: (found, self.recognisers[name].network.threshold)
             for name, found in self._embeddings(photo.pixels, faces[0]).items()
         }
         return _Person(str(path), likeness, content)
