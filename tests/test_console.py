@@ -108,7 +108,7 @@ def test_bars_obey_no_name(monkeypatch, capsys):
 
 def test_something_of_a_bar_moves_every_second_however_long_a_step_takes():
     clock = [0.0]
-    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    console = Console(file=io.StringIO(), width=80)
     bars = Bars(console, get_time=lambda: clock[0], auto_refresh=False)
     advance = bars.add("protecting", 9, "photos")
 
@@ -122,6 +122,7 @@ def test_something_of_a_bar_moves_every_second_however_long_a_step_takes():
     assert len({shown() for _ in range(5)}) == 5, "a program is compiled"
     advance(4)
     assert len({shown() for _ in range(5)}) == 5, "a step takes long"
+    assert max(map(len, shown().splitlines())) <= 80 and "4/9 photos" in shown()
     bars.say("17 faces [x]")
     assert shown().splitlines()[-1].strip() == "17 faces [x]"
 

@@ -39,6 +39,9 @@ def progress(doing: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
 
 
+_WIDE = 100  # columns, of which the rate needs some
+
+
 class _Rate(ProgressColumn):
     def render(self, task):
         unit = task.fields["unit"]
@@ -64,10 +67,10 @@ class Bars(Progress):
         self._said = ""
         super().__init__(
             SpinnerColumn("line", finished_text=" "),  # of signs that every console has
-            TextColumn("{task.description:<24}", markup=False),
+            TextColumn("{task.description:<22}", markup=False),
             _Moving(bar_width=20),
             TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
-            _Rate(),
+            *([_Rate()] if console.width >= _WIDE else []),
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
             console=console,

@@ -80,7 +80,7 @@ def _protect(
         errors.error(error)
         return 1
     except Stopped as stopped:
-        errors.print(str(stopped))
+        errors.print("stopped" if piped else str(stopped))
         return 130
     if results is None:  # the first of the processes says it
         return 0

@@ -135,7 +135,8 @@ class Run:
             clear_partial(settings.output)
         for line in plan(settings, photos, backend()) if process.index == 0 else ():
             console.print(line)
-        protector = load_protector(settings)
+        with console.status("getting ready", spinner="line"):  # of signs that every console has
+            protector = load_protector(settings)
         for photo, reason in protector.targets.left_out.items():
             console.one_line(f"left out of the targets: {photo}: {reason}")
         return cls(settings, command, console, process, protector, searched)
