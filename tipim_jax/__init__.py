@@ -23,7 +23,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "engine.comparison": ["Comparison", "compare"],
-        "engine.protector": ["Protected", "Protector"],
+        "engine.found": ["Protected"],
+        "engine.protector": ["Protector"],
         "method.settings": ["TipIm"],
     },
 )

@@ -8,9 +8,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "choosing": ["Chooser"],
         "comparison": ["Comparison", "compare"],
         "files": ["Outcome", "Stopped", "clear_partial", "protect_files"],
-        "found": ["FaceOutcome", "FoundPhoto", "MaskedPhoto", "WrittenPhoto"],
+        "found": ["FaceOutcome", "FoundPhoto", "MaskedPhoto", "Protected", "WrittenPhoto"],
         "journal": ["Journal"],
-        "protector": ["Protected", "Protector"],
+        "protector": ["Protector"],
         "processes": ["Process", "join"],
     },
 )

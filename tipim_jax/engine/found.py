@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from tipim_jax.engine.pictures import Picture
 from tipim_jax.method import TipIm
 from tipim_jax.photos import (
     NO_FACE,
@@ -146,6 +147,23 @@ class MaskedPhoto:
         return add_masks(
             pixels, self.masks, self.photo.regions, method.epsilon, method.colour_epsilon
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Protected:
+    """A picture with its masks.
+
+    Attributes:
+      picture: What was given.
+      pixels: The protected picture, upright; None where the file could not be read.
+      faces: What became of each face, the largest first; there may be none.
+      fault: Why the file could not be read.
+    """
+
+    picture: Picture
+    pixels: UInt8[np.ndarray, "height width 3"] | None
+    faces: tuple[FaceOutcome, ...] = ()
+    fault: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,6 @@ from typing import Literal
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
 
 from tipim_jax.backend import backend
 from tipim_jax.datasets.crops import aligner_version
@@ -32,6 +31,7 @@ from tipim_jax.engine.found import (
     FaceOutcome,
     FoundPhoto,
     MaskedPhoto,
+    Protected,
     said_of,
 )
 from tipim_jax.engine.loop import masks, size_of_batch
@@ -50,23 +50,6 @@ from weights_convert import obtain
 FINDERS = max(1, min(8, cores() // 2))
 # Batches whose faces are found before their turn comes; a photo has one face more often than not.
 READ_AHEAD = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Protected:
-    """A picture with its masks.
-
-    Attributes:
-      picture: What was given.
-      pixels: The protected picture, upright; None where the file could not be read.
-      faces: What became of each face, the largest first; there may be none.
-      fault: Why the file could not be read.
-    """
-
-    picture: Picture
-    pixels: UInt8[np.ndarray, "height width 3"] | None
-    faces: tuple[FaceOutcome, ...] = ()
-    fault: str | None = None
 
 
 class Protector:
