@@ -8,6 +8,7 @@ import pytest
 from tests.attack_cases import attack
 from tipim_jax.attack import settings
 from tipim_jax.attack.__main__ import main
+from tipim_jax.engine.defaults import STRENGTHS
 from tipim_jax.method import TipIm
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -71,7 +72,7 @@ def test_each_preset_has_a_configuration_file_that_says_the_same(name):
     assert dataclasses.replace(by_file, surrogate=(), config=None) == by_name
 
 
-@pytest.mark.parametrize("name", [name for name in settings.STRENGTHS if name in settings.PRESETS])
+@pytest.mark.parametrize("name", [name for name in STRENGTHS if name in settings.PRESETS])
 def test_a_strength_is_another_name_of_a_preset(name, tmp_path):
     by_preset = settings.parse(["--preset", name])
     assert settings.parse(["--strength", name]) == by_preset
@@ -89,7 +90,7 @@ def test_each_strength_has_a_line_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     said = capsys.readouterr().out.splitlines()
-    for name, what in settings.STRENGTHS.items():
+    for name, what in STRENGTHS.items():
         assert sum(line.split() == [name, *what.split()] for line in said) == 1
 
 

@@ -4,7 +4,8 @@ import math
 import threading
 from collections.abc import Callable
 
-from tipim_jax.attack.settings import STRENGTHS, Attack
+from tipim_jax.attack.settings import Attack
+from tipim_jax.engine.defaults import STRENGTHS
 from tipim_jax.report.wording import counted
 from tipim_jax.runtime import cores
 

@@ -17,12 +17,6 @@ NetworkName = tyro.extras.literal_type_from_choices(networks.names())
 Strength = Literal["subtle", "balanced", "strong"]
 PresetName = tyro.extras.literal_type_from_choices((*PRESETS, defaults.AUTO))
 
-# What one sees of each and what it holds against; each is a preset (docs/protection.md).
-STRENGTHS = {
-    "subtle": "hardly seen; fewer recognisers are misled, and fewer once the photo was posted",
-    "balanced": "seen on a close look; most recognisers are misled, also once it was posted",
-    "strong": "seen on smooth skin; holds best, and takes longest",
-}
 PIPE = Path("-")  # stands for standard input
 _PATHS = ("paths", "only", "excepted")  # settings that are lists of them
 
@@ -34,7 +28,7 @@ def _unset(default: str, metavar: str = "DIR"):
 
 _EXAMPLES = f"""\
 strengths:
-{chr(10).join(f"  {name:<10} {what}" for name, what in STRENGTHS.items())}
+{chr(10).join(f"  {name:<10} {what}" for name, what in defaults.STRENGTHS.items())}
 
 examples:
   tipim protect                               the bundled people
