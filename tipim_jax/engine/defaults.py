@@ -6,7 +6,7 @@ SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")
 _PUBLISHED = ("mobileface", "sface")
 HELD_OUT = "lightcnn"  # judges where nobody chooses, and is never a surrogate then
 BATCH_SIZE = 8  # faces
-# What one sees of each and what it protects from, from faint to strong: presets (docs/protection.md).
+# What one sees of each preset and what it protects from, from faint to strong (docs/protection.md).
 STRENGTHS = {
     "subtle": (
         "Hardly to be seen. Enough against a casual search; a determined one may still find you."
