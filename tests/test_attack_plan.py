@@ -1,11 +1,13 @@
 """What the attack command says before it starts."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
-from tipim_jax.attack import plan, settings
+from tipim_jax.attack import plan, run, settings
 from tipim_jax.attack.plan import FacesFound, roughly
+from tipim_jax.console import Console
 from tipim_jax.method import TipIm
 
 
@@ -24,6 +26,23 @@ def test_it_says_what_it_will_do_and_how_long_that_takes(two_cores):
     what, time = plan.plan(strong, None, "gpu")
     assert what == "photos that arrive, masks of strength strong, on the GPU"
     assert "in each photo" not in time
+
+
+def test_it_is_said_before_anything_is_loaded(two_cores, tmp_path, monkeypatch, capsys):
+    def load_protector(given):
+        said.append(capsys.readouterr().err)
+        return SimpleNamespace(targets=SimpleNamespace(left_out={"a.jpg": "no face found"}))
+
+    said = []
+    monkeypatch.setattr(run, "backend", lambda: "cpu")
+    monkeypatch.setattr(run, "load_protector", load_protector)
+    given = settings.parse(["--preset", "fast", "--output", str(tmp_path)])
+    for index in (0, 1):
+        process = SimpleNamespace(index=index, count=2)
+        run.Run.begin(given, "tipim", Console(stderr=True), process, photos=3)
+    first, second = said
+    assert first.splitlines() == plan.plan(given, 3, "cpu")
+    assert "photos" not in second, "of several processes one says it"
 
 
 def test_what_takes_longer_is_said_to_take_longer(two_cores, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from tipim_jax import command
 from tipim_jax.attack import settings
 from tipim_jax.engine import fetch
+from tipim_jax.evaluate import settings as evaluate
 from tipim_jax.networks import onet
 from tipim_jax.photos import YUNET
 from weights_convert.__main__ import main as weights
@@ -69,6 +70,13 @@ def test_the_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out.startswith("tipim-jax ")
 
 
+def test_it_runs_where_the_folder_of_scripts_is_not_on_the_path():
+    done = subprocess.run(
+        [sys.executable, "-m", "tipim_jax", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("tipim-jax ")
+
+
 def test_help_imports_nothing_that_takes_long():
     code = """
 import sys
@@ -81,13 +89,15 @@ print("imported:", *(n for n in ("jax", "tyro", "numpy", "cv2", "jinja2") if n i
 
 
 def test_fetch_brings_all_that_protecting_and_judging_take(monkeypatch, cache, capsys):
-    """As `protect` has them where nobody chooses; what is there already is not made anew."""
+    """As the commands have them where nobody chooses; what is there already is not made anew."""
     obtained, converted = [], []
     monkeypatch.setattr(fetch, "obtain", obtained.append)
     monkeypatch.setattr(fetch, "convert", lambda name, step: converted.append((name, step)))
     assert weights(["fetch"]) == 0
     default = settings.parse([])
-    assert {name for name, _ in converted} == {*default.surrogates, *default.recognisers}
+    judging = evaluate.parse(["protected", "--clean", "clean", "--gallery", "people"]).recognisers
+    networks = {*default.surrogates, *default.recognisers, *judging}
+    assert {name for name, _ in converted} == networks
     assert len(converted) == 6 and converted[-1][1] == "6/6"
     assert obtained == [YUNET, onet.WEIGHTS]
     assert "all is there" in capsys.readouterr().err

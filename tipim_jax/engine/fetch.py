@@ -4,7 +4,7 @@ import argparse
 
 from tipim_jax.console import Console
 from tipim_jax.engine import defaults
-from tipim_jax.networks import get, onet
+from tipim_jax.networks import DEFAULT_RECOGNISERS, get, onet
 from tipim_jax.photos import YUNET
 from weights_convert import convert, home, is_cached, obtain
 
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     ).parse_args(arguments)
     for model in (YUNET, onet.WEIGHTS):
         obtain(model)
-    networks = (*defaults.SURROGATES, defaults.HELD_OUT)
+    networks = dict.fromkeys((*defaults.SURROGATES, *DEFAULT_RECOGNISERS, defaults.HELD_OUT))
     missing = [name for name in networks if not is_cached(get(name))]
     for number, name in enumerate(missing, start=1):
         convert(name, step=f"{number}/{len(missing)}")
