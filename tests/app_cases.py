@@ -18,7 +18,8 @@ from tipim_jax.app.engine import Masked, Opinion
 from tipim_jax.app.jobs import Studio
 from tipim_jax.app.limits import Limits
 from tipim_jax.app.server import application
-from tipim_jax.app.strengths import WORDS, Strength
+from tipim_jax.app.strengths import Strength
+from tipim_jax.engine import defaults
 from tipim_jax.method import TipIm
 from tipim_jax.photos import TEMPLATE, Face
 
@@ -33,7 +34,9 @@ class FakeEngine:
 
     def __init__(self, *, find=None, seconds=0.0, hold=None):
         """`find` in place of its own; `seconds` that a mask takes, or until `hold` is set."""
-        self.strengths = tuple(Strength(name, *said, TipIm.fast()) for name, said in WORDS.items())
+        self.strengths = tuple(
+            Strength(name, words, TipIm.fast()) for name, words in defaults.STRENGTHS.items()
+        )
         self.find = find or self._find
         self.protected = []
         self._seconds, self._hold = seconds, hold

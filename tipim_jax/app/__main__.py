@@ -1,4 +1,4 @@
-"""`python -m tipim_jax.app`, which is `tipim app`: see `--help`."""
+"""`tipim app`: see `--help`."""
 
 import secrets
 import socket
@@ -59,7 +59,7 @@ class App:
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 after Ctrl-C, 1 where it cannot begin."""
-    settings = tyro.cli(App, args=arguments, prog="python -m tipim_jax.app")
+    settings = tyro.cli(App, args=arguments, prog="tipim app")
     errors = Console(stderr=True)
     try:
         _check(settings)

@@ -3,6 +3,7 @@
 Pictures are RGB, uint8 in [0, 255], height × width × 3, upright.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from jaxtyping import UInt8
 from tipim_jax.app.strengths import Strength, strengths
 from tipim_jax.engine import defaults
 from tipim_jax.photos import YUNET, Face, FaceDetector, look, region
-from weights_convert import obtain
+from weights_convert import ConversionError, obtain
 
 if TYPE_CHECKING:
     from tipim_jax.engine import Protector
@@ -117,8 +118,9 @@ class ProtectorEngine:
         from tipim_jax.identification import Recogniser
 
         loaded = dict(self._protector.surrogates)
-        if defaults.HELD_OUT not in loaded:
-            loaded[defaults.HELD_OUT] = Recogniser.load(defaults.HELD_OUT)
+        with contextlib.suppress(ConversionError):  # masks are made without a judge, too
+            if defaults.HELD_OUT not in loaded:
+                loaded[defaults.HELD_OUT] = Recogniser.load(defaults.HELD_OUT)
         return {n: one for n, one in loaded.items() if one.network.threshold is not None}
 
     def find(self, pixels):

@@ -6,6 +6,7 @@ face goes first. A few faces are protected together, as many as the engine does 
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 from collections import deque
@@ -120,6 +121,8 @@ class Studio:
                 self.limits.stored
             ):
                 raise TooMuch("the photos take all the room there is for them; remove some")
+            if shutil.disk_usage(self._folder).free < self.limits.free:
+                raise TooMuch(f"the disk with {self._folder} is full; TMPDIR names another folder")
             photo_id = identity()
             photo = Photo(page.folder / photo_id, name, modified, photo_id)
             photo.folder.mkdir(mode=0o700)

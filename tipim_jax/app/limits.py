@@ -14,6 +14,7 @@ class Limits:
       pixels: of one photo; more are not decoded. Some three photos of this size are in memory.
       photos: that a page holds.
       stored: bytes of all photos that were sent and are not deleted yet.
+      free: bytes that are left to everybody else on the disk.
       pages: that are open at once.
       uploads: that are under way at once.
       request: bytes of any other request's body.
@@ -26,7 +27,8 @@ class Limits:
     upload: int = 100 * MEGA
     pixels: int = 100 * MEGA
     photos: int = 1000
-    stored: int = 8000 * MEGA
+    stored: int = 4000 * MEGA
+    free: int = 500 * MEGA
     pages: int = 20
     uploads: int = 6
     request: int = MEGA // 4

@@ -76,8 +76,10 @@ class Lock:
         if secrets.compare_digest(first, self._once.encode()) and not rest and not self._opened:
             self._opened = True
             return await self._answer(send, 303, "", {"location": f"/{self._token}/"})
-        if not secrets.compare_digest(first, self._token.encode()) or not rest:
+        if not secrets.compare_digest(first, self._token.encode()):
             return await self._answer(send, 404, "there is nothing here")
+        if not rest:  # the address without its last sign
+            return await self._answer(send, 303, "", {"location": f"/{self._token}/"})
         answered = False
 
         async def sending(message):

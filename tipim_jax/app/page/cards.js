@@ -129,16 +129,21 @@ function words(photo) {
   return [`${counted(faces, "face")}${left ? `, ${left} left alone` : ""}`, ""];
 }
 
+// What stands for the recognisers that nobody knows: one that the masks were made without.
+const judge = (face) => face.find((one) => one.held_out) || face[0];
+const who = (one) => `a recogniser that ${one.held_out ? "never saw the mask" : "it was made for"}`;
+
 function verdict(photo) {
   const faces = photo.opinions.filter((face) => face.length);
-  const judged = faces.map((face) => face.find((one) => one.held_out) || face[0]);
+  const judged = faces.map(judge).filter(Boolean);
   const still = judged.filter((one) => one.cosine >= one.threshold).length;
   const rest = photo.faces.length + photo.unsure.length - faces.length;
   const note = rest ? ` ${counted(rest, "face")} not protected.` : "";
-  if (!still) return [`Protected: a recogniser that never saw the mask takes ${
+  if (!judged.length) return [`Protected.${note}`, "good"];
+  if (!still) return [`Protected: ${who(judged[0])} takes ${
     faces.length === 1 ? "the face" : `all ${faces.length} faces`} for somebody else.${note}`,
     "good"];
-  return [`A recogniser that never saw the mask still knows ${
+  return [`Protected, but ${who(judged[0])} still knows ${
     faces.length === 1 ? "the face" : `${still} of ${faces.length} faces`}: try a stronger mask.${
     note}`, "bad"];
 }

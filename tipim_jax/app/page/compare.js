@@ -21,11 +21,10 @@ function compare(id, from) {
 }
 
 function shut() {
-  if (!$("compare").open) return;
+  comparing = "";
   $("compare").close();
   for (const what of ["before", "after", "mask"]) $(what).removeAttribute("src");
   opener?.focus();
-  comparing = "";
 }
 
 function shown() {  // the photo may be deleted meanwhile
@@ -106,4 +105,6 @@ $("close").onclick = () => history.back();
 $("compare").oncancel = (event) => { event.preventDefault(); history.back(); };
 $("compare-save").onclick = () => { const photo = found(comparing);
   saved.add(`${photo.id} ${photo.version}`); };
+// Browsers close it of themselves when Escape is pressed twice.
+$("compare").onclose = () => { if (comparing) history.back(); };
 addEventListener("popstate", shut);

@@ -45,6 +45,8 @@ function showPanel() {
   else if (!to.length) said = "No face to protect yet.";
   else if (none) said = `In ${counted(none, "photo")} no face was found.`;
   if ($("waiting").textContent !== said) $("waiting").textContent = said;
+  if (state.photos.length) say(busy.length ? `${ours.length - busy.length} of ${
+    counted(ours.length, "photo")} done` : said);
   document.title = busy.length ? `${Math.round(100 * share)} % – tipim`
     : "tipim: protect photos";
 }
@@ -72,6 +74,8 @@ $("save-all").onclick = () => {
 
 // --- one face first
 
+let told = "";              // the trial whose outcome was said
+
 function firstFace() {
   for (const photo of state.photos) {
     if (BUSY.includes(photo.state)) continue;
@@ -97,10 +101,10 @@ function showTrial() {
     ? "after what is being made now …" : `making the mask: ${Math.round(100 * trial.progress)} %`;
   else if (trial?.state === "failed") said = trial.why;
   else if (done) {
-    const judge = trial.opinions.find((one) => one.held_out) || trial.opinions[0];
+    const judged = judge(trial.opinions);
     const title = known.strengths.find((one) => one.name === trial.strength).title;
-    said = trial.why || !judge ? trial.why : `${title}: a recogniser that never saw the mask ${
-      judge.cosine < judge.threshold ? "takes this face for somebody else"
+    said = trial.why || !judged ? trial.why : `${title}: ${who(judged)} ${
+      judged.cosine < judged.threshold ? "takes this face for somebody else"
         : "still knows this face"}. ${Math.round(trial.seconds)} seconds.`;
     if ($("try-pictures").dataset.of !== trial.id) {
       $("try-pictures").dataset.of = trial.id;
@@ -109,7 +113,7 @@ function showTrial() {
   }
   $("try-said").hidden = !said;
   if ($("try-said").textContent !== said) $("try-said").textContent = said;
-  if (done) say(said);
+  if (done && told !== trial.id) { told = trial.id; say(said); }
 }
 
 function trying(what) {
