@@ -33,7 +33,9 @@ def document(strengths: Sequence[Strength], limits: Limits) -> Document:
     """
     folder = resources.files("tipim_jax.app") / "page"
     text = (folder / "page.html").read_text("utf-8")
-    chosen = [{"name": one.name, "title": one.name.capitalize(), "words": one.words} for one in strengths]
+    chosen = [
+        {"name": one.name, "title": one.name.capitalize(), "words": one.words} for one in strengths
+    ]
     known = {"strengths": chosen, "limits": {"upload": limits.upload}}
     hashes = {}
     for name, files in _PARTS.items():
