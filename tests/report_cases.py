@@ -35,7 +35,7 @@ def standings(each):
     return Standings(*np.array(rows, float).reshape(-1, 4).T)
 
 
-def results(photos, not_protected=()):
+def results(photos, not_protected=(), left_alone=()):
     faces = [f for photo in photos for f in photo.faces]
     recognisers = [
         report.RecogniserResult(
@@ -62,6 +62,7 @@ def results(photos, not_protected=()):
         seconds={"total": 312.4, "per_image_iteration": 0.0803},
         photos=tuple(photos),
         not_protected=tuple(not_protected),
+        left_alone=tuple(left_alone),
     )  # fmt: skip
 
 

@@ -137,6 +137,30 @@ def test_photos_of_any_size_and_number_of_faces_share_one_program(
     assert 0 <= seconds["waiting"] < seconds["attack"] < seconds["total"]
 
 
+@pytest.mark.thorough
+def test_one_person_alone_is_masked_in_a_photo_of_two(album, small_gallery, tmp_path, capsys):
+    """By another photo of the second; the networks are real."""
+    me = people.photos("Person_005")[1]
+    for flag, masked in (("--only", 1), ("--except", 0)):
+        output = tmp_path / flag
+        arguments = [album / "both.png", "--output", output, "--gallery", small_gallery, *FAST]
+        status, said = attack(*arguments, flag, me, capsys=capsys)
+        assert status == 0, said.err
+        change = np.abs(
+            read_photo(output / "both.png").pixels.astype(int)
+            - read_photo(album / "both.png").pixels
+        )
+        halves = change[:, :250].max(), change[:, 250:].max()
+        assert halves[masked] >= 6 and halves[1 - masked] == 0
+        (left,) = results_in(output).left_alone
+        assert left.input == "both.png" and me.name in left.reason
+        assert f"left alone as you chose (1):\n  both.png: {left.reason}\n" in said.out
+    small = [*arguments[:1], "--output", tmp_path / "small", "--gallery", small_gallery, *FAST]
+    status, said = attack(*small, "--smallest", "240", capsys=capsys)
+    assert status == 0 and not (tmp_path / "small" / "both.png").exists()
+    assert "protected: nothing" in said.out and "smaller than 240 pixels" in said.out
+
+
 @pytest.mark.slow
 def test_two_processes_write_the_bytes_that_one_writes(album, small_gallery, tmp_path):
     """Each has full batches: what a program of another size rounds otherwise is not asked here."""

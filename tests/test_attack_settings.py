@@ -8,6 +8,7 @@ import pytest
 from tests.attack_cases import attack
 from tipim_jax.attack import settings
 from tipim_jax.attack.__main__ import main
+from tipim_jax.engine.defaults import STRENGTHS
 from tipim_jax.method import TipIm
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -26,6 +27,9 @@ CONFIGS = Path(__file__).parents[1] / "configs"
         (["EMPTY"], "/trip[old] [/red]; expected JPEG"),
         (["--num-processes", "2"], "--coordinator, --num-processes and --process-id go together"),
         (["--output", "FILE"], "is no folder that can be written to"),
+        (["--smallest", "-1"], "--smallest is -1; expected 0 pixels or more"),
+        (["--strength", "strong", "--preset", "fast"], "are two names of one setting"),
+        (["EMPTY", "--watch", "EMPTY"], "goes without photos and other folders"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_line(arguments, message, tmp_path, capsys):
@@ -66,6 +70,39 @@ def test_each_preset_has_a_configuration_file_that_says_the_same(name):
     assert by_file.surrogates == by_name.surrogates
     assert by_file.recognisers == by_name.recognisers
     assert dataclasses.replace(by_file, surrogate=(), config=None) == by_name
+
+
+@pytest.mark.parametrize("name", [name for name in STRENGTHS if name in settings.PRESETS])
+def test_a_strength_is_another_name_of_a_preset(name, tmp_path):
+    by_preset = settings.parse(["--preset", name])
+    assert settings.parse(["--strength", name]) == by_preset
+    assert settings.parse([f"--strength={name}", "--preset", name]) == by_preset
+    assert len(by_preset.surrogates) == 5
+    path = tmp_path / "mine.toml"
+    path.write_text(f'strength = "{name}"\n')
+    assert settings.parse(["--config", str(path)]).method == by_preset.method
+    path.write_text('preset = "paper"\n')
+    by_flag = settings.parse(["--config", str(path), "--strength", name])
+    assert dataclasses.replace(by_flag, config=None) == by_preset
+
+
+def test_each_strength_has_a_line_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out.splitlines()
+    for name, what in STRENGTHS.items():
+        assert sum(line.split() == [name, *what.split()] for line in said) == 1
+
+
+def test_whose_faces_are_masked_can_be_said_by_flags_and_in_a_file(tmp_path):
+    flags = ["--only", "me.jpg", "--only", "ann.jpg", "--except", "bob.jpg", "--smallest", "40"]
+    path = tmp_path / "mine.toml"
+    path.write_text('only = ["me.jpg", "ann.jpg"]\nexcepted = ["bob.jpg"]\nsmallest = 40\n')
+    for arguments in (flags, ["--config", str(path)]):
+        found = settings.parse(arguments)
+        assert found.only == (Path("me.jpg"), Path("ann.jpg"))
+        assert found.excepted == (Path("bob.jpg"),) and found.smallest == 40
+    assert settings.parse(["-", "--verbose"]).paths == (settings.PIPE,)
 
 
 def test_published_variants_are_of_fewer_networks_unless_others_are_named():

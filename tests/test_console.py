@@ -104,3 +104,34 @@ def test_bars_obey_no_name(monkeypatch, capsys):
         bars.add("a\x1b]0;title\x07b", 1, "photos")(1)
     said = capsys.readouterr().err
     assert "\x1b]0;" not in said and r"a\x1b]0;title\x07b" in said
+
+
+def test_something_of_a_bar_moves_every_second_however_long_a_step_takes():
+    clock = [0.0]
+    console = Console(file=io.StringIO(), width=80)
+    bars = Bars(console, get_time=lambda: clock[0], auto_refresh=False)
+    advance = bars.add("protecting", 9, "photos")
+
+    def shown():
+        with console.capture() as capture:
+            for row in bars.get_renderables():
+                console.print(row)
+        clock[0] += 1
+        return capture.get()
+
+    assert len({shown() for _ in range(5)}) == 5, "a program is compiled"
+    advance(4)
+    assert len({shown() for _ in range(5)}) == 5, "a step takes long"
+    assert max(map(len, shown().splitlines())) <= 80 and "4/9 photos" in shown()
+    bars.say("17 faces [x]")
+    assert shown().splitlines()[-1].strip() == "17 faces [x]"
+
+
+def test_bars_need_no_sign_that_a_console_lacks(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp437")  # strict, as stderr is not
+    with Bars(Console(file=stream, width=100)) as bars:
+        bars.add("protecting", 2, "photos")(1)
+        bars.say("17 faces")
+    stream.flush()
+    assert b"17 faces" in stream.buffer.getvalue()

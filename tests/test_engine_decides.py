@@ -1,6 +1,7 @@
 """What decides a mask decides whether one that is there is taken for it."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ def _protector(**changes):
         "seed": 0,
         "dtype": "float32",
         "batch_size": 8,
+        "chooser": None,
     }
     vars(one).update(values | changes)
     return one
@@ -56,6 +58,7 @@ def test_the_same_is_the_same():
         {"method": TipIm.strong()},
         {"seed": 1},
         {"dtype": "bfloat16"},
+        {"chooser": SimpleNamespace(decides="other faces")},
     ],
 )
 def test_whatever_decides_a_mask_makes_another_run_of_it(changes):

@@ -3,6 +3,7 @@
 The masks are made up: what they do is not asked here.
 """
 
+import dataclasses
 import os
 from types import SimpleNamespace
 
@@ -85,7 +86,7 @@ def protect(album, **how):
         outcome = run._protect(settings, MadeUp(), files, join(None, None, None), bars)
     written = {path.name: path for path in settings.output.glob("*.*")}
     written.pop(".tipim_jax")
-    return SimpleNamespace(written=written, missed=outcome.missed)
+    return SimpleNamespace(written=written, missed=outcome.missed, spared=outcome.spared)
 
 
 def test_protected_photos_keep_name_type_times_and_date(album):
@@ -147,3 +148,22 @@ def test_a_run_that_comes_to_its_end_leaves_no_batch_under_way(album):
     (kept / "of other photos").mkdir(parents=True)
     protect(album)
     assert kept.parent.exists() and not kept.exists()
+
+
+def test_photos_of_nobody_who_was_chosen_are_told_from_those_that_failed(album, monkeypatch):
+    all_chosen = MadeUp.find_or_fault
+
+    def find_or_fault(self, picture, *, first_frame=False):
+        found = all_chosen(self, picture, first_frame=first_frame)
+        if found.fault or picture.name == "d.png":
+            return found
+        left = FaceOutcome(FACE, None, False, "not the face in me.jpg", True)
+        return dataclasses.replace(found, faces=(), regions=(), left_alone=(left,))
+
+    monkeypatch.setattr(MadeUp, "find_or_fault", find_or_fault)
+    found = protect(album)
+    assert set(found.written) == {"d.png"}
+    assert {source.name for source in found.missed} == {"film.gif"}
+    assert {source.name: reason for source, reason in found.spared.items()} == dict.fromkeys(
+        ("a.JPG", "b.HEIC", "c.webp", "e.tif", "grey.jpg"), "not the face in me.jpg"
+    )

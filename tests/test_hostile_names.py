@@ -72,7 +72,7 @@ def test_the_summary_names_every_file_as_it_is_called(encoding, folder, tmp_path
         shown = shown if encoding == "utf-8" else shown.replace("王", r"\u738b")
         assert sum(line.startswith(f"  {shown}: ") for line in said.splitlines()) == 1, shown
     assert not any(line.startswith("error:") for line in said.splitlines())
-    assert said.splitlines()[-1] == str(output / "report.html")
+    assert said.splitlines()[-1] == f"report: {output / 'report.html'}"
     results = Results.from_json((output / "results.json").read_text())
     assert {missed.input for missed in results.not_protected} == set(NAMES.values())
     page = (output / "report.html").read_text("utf-8")

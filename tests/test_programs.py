@@ -157,7 +157,7 @@ def test_a_licence_is_accepted_before_a_program_is_asked(grey, monkeypatch, tmp_
     monkeypatch.setenv("TIPIM_JAX_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("TIPIM_JAX_ACCEPT_LICENCES", raising=False)
     insightface = next(program for program in PROGRAMS if program.name == "insightface")
-    with pytest.raises(ConversionError, match="weights_convert w600k --accept-licence"):
+    with pytest.raises(ConversionError, match="tipim weights w600k --accept-licence"):
         ask(insightface, [grey], PYTHON)
 
 

@@ -12,9 +12,13 @@ from tipim_jax.identification import share
 
 
 def test_results_survive_json_unchanged():
-    original = results([photo(0, faces=2), photo(1)], [report.NotProtected("a.jpg", "no face")])
+    original = results(
+        [photo(0, faces=2), photo(1)],
+        [report.NotProtected("a.jpg", "no face")],
+        [report.LeftAlone("b.jpg", "too small")],
+    )
     assert report.Results.from_json(original.to_json()) == original
-    assert json.loads(original.to_json())["schema"] == 3
+    assert json.loads(original.to_json())["schema"] == 4
 
 
 def test_results_survive_json_where_nothing_was_measured():
@@ -38,7 +42,7 @@ def test_a_value_that_json_or_the_schema_cannot_hold_is_named(value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (("schema",), 1, r"results\.schema: found 1, expected 3"),
+        (("schema",), 1, r"results\.schema: found 1, expected 4"),
         (
             ("gallery", "images"),
             1.5,
@@ -70,7 +74,7 @@ def test_a_missing_field_and_broken_text_are_refused():
     with pytest.raises(ValueError, match=r"results\.quality: fields missing: \['ssim'\]"):
         report.Results.from_json(json.dumps(data))
     with pytest.raises(ValueError, match="no JSON"):
-        report.Results.from_json('{"schema": 3')
+        report.Results.from_json('{"schema": 4')
 
 
 def test_rates_count_the_faces_that_the_gallery_knows():

@@ -15,9 +15,10 @@ from tipim_jax.report.wording import chance, decimal, duration, headline, interv
 HOSTILE = "<script>alert('x')</script>\"&amp;\u202egpj.\x1b[31m\udcff</style>--><img src=x>"
 
 
-def made(photos, not_protected=()):
+def made(photos, not_protected=(), left_alone=()):
     target = {"Person_007": report.picture(np.full((60, 60, 3), 77, np.uint8))}
-    return read(report.report(results(photos, not_protected), pictures(photos), target))
+    found = results(photos, not_protected, left_alone)
+    return read(report.report(found, pictures(photos), target))
 
 
 def test_the_page_needs_nothing_but_itself():
@@ -38,6 +39,16 @@ def test_the_page_says_that_it_is_not_to_be_posted_and_claims_no_more_than_is_so
     assert "not protected, or some faces are not." in page.text
     assert "nothing was written" not in page.text, "of such a photo something was"
     assert "do not post" not in made([]).text
+
+
+def test_the_page_shows_who_was_left_alone_and_why():
+    left = [report.LeftAlone("ann<b>.jpg", "1 of its 2 faces: not the face in me.jpg")]
+    page = made([photo(0)], left_alone=left)
+    assert "Left alone as you chose: faces in one photo." in " ".join(page.text.split())
+    assert page.all("h2", id="left-alone")
+    assert "ann<b>.jpg" in page.text and left[0].reason in page.text
+    assert "not protected" not in page.text, "it is as it was wished"
+    assert not made([photo(0)]).all("h2", id="left-alone")
 
 
 def test_the_page_can_be_read_without_seeing_it_and_in_the_dark():

@@ -195,7 +195,7 @@ def test_a_file_that_does_not_fit_is_refused_with_all_its_faults():
 def test_weights_of_limited_use_are_neither_converted_nor_loaded_unawares(cache):
     network = get("edgeface")
     for ask in (load, convert, lambda name: convert(name, file=Path("none"))):
-        match = rf"{network.licence}, {network.origin}.*weights_convert edgeface --accept-licence`"
+        match = rf"{network.licence}, {network.origin}.*`tipim weights edgeface --accept-licence`"
         with pytest.raises(ConversionError, match=match):
             ask("edgeface")
     assert cache() == []

@@ -120,7 +120,7 @@ def test_help_shows_an_example(command, capsys):
         main([*command, "--help"])
     assert stop.value.code == 0
     said = capsys.readouterr().out
-    assert f"  python -m weights_convert {' '.join(command)}" in said
+    assert f"  tipim weights {' '.join(command)}" in said
     assert "--accept-licence" in said
 
 
@@ -128,7 +128,7 @@ def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     said = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
-    for command in ("list", "NAME", "export", "embed", "verify"):
+    for command in ("fetch", "list", "NAME", "export", "embed", "verify"):
         assert command in said
 
 

@@ -58,7 +58,7 @@ def test_own_file_is_used_until_the_published_one_is_asked_for(mobileface, retra
     assert str(retrained) in said
     assert sha256(retrained.read_bytes()).hexdigest() in said
     assert f"is not the published {mobileface.weights.sha256}" in said
-    assert "`python -m weights_convert mobileface` goes back" in said
+    assert "`tipim weights mobileface` goes back" in said
     retrained.unlink()
     assert is_cached(mobileface)
     assert _is_own(load("mobileface"))

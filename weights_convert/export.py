@@ -30,7 +30,7 @@ their licence, which goes with them wherever they go.
 """
 _EXAMPLE = """\
 example:
-  python -m weights_convert export sface --output sface.safetensors
+  tipim weights export sface --output sface.safetensors
 """
 
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
       InputError, ConversionError, OSError: it cannot be done; there is no output then.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m weights_convert export",
+        prog="tipim weights export",
         description=_DESCRIPTION,
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -41,7 +41,7 @@ def require(network: Network) -> None:
         raise ConversionError(
             f"the weights of {network.name} are for non-commercial use alone: {network.licence}, "
             f"{network.origin}. If you keep to that, add --accept-licence: "
-            f"`python -m weights_convert {network.name} --accept-licence{own_file}`"
+            f"`tipim weights {network.name} --accept-licence{own_file}`"
         )
 
 

@@ -22,7 +22,7 @@ def obtain(network: Network) -> Path:
     if not place.is_file() or sha256(place) != chosen(network):
         raise ConversionError(
             f"{place} is not the copy that was made of your file for {network.name}; give the file "
-            f"again: `python -m weights_convert {network.name} --from FILE`"
+            f"again: `tipim weights {network.name} --from FILE`"
         )
     return place
 

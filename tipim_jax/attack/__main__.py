@@ -1,26 +1,17 @@
-"""`python -m tipim_jax.attack`: see `--help`."""
+"""`tipim protect`, and `python -m tipim_jax.attack`: see `--help`."""
 
+import dataclasses
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
-
-from tipim_jax.attack.settings import Attack, parse
+from tipim_jax.attack.settings import PIPE, Attack, parse
 from tipim_jax.backend import backend
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.engine import defaults
 from tipim_jax.runtime import configure
-
-_MANY = 4  # files left out for one reason, beyond which they are counted
-_LINES = 40  # for files that are named one by one
-
-if TYPE_CHECKING:
-    from tipim_jax.report import Results
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +21,13 @@ def main(arguments: list[str]) -> int:
         errors.error("an argument is empty; expected a photo, a folder or an option")
         return 1
     try:
-        return _protect(parse(arguments), arguments, errors)
+        settings = parse(arguments)
+        if PIPE in settings.paths:
+            # Imported here, as is all that help and a mistake need not wait for.
+            from tipim_jax.attack.pipe import piped
+
+            return piped(lambda *places: _protect(settings, arguments, errors, places))
+        return _protect(settings, arguments, errors)
     except (SettingsError, OSError) as error:  # of the latter a disk that is full, say
         errors.error(error)
         return 1
@@ -39,118 +36,62 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _protect(settings: Attack, arguments: list[str], errors: Console) -> int:
+def _protect(
+    settings: Attack,
+    arguments: list[str],
+    errors: Console,
+    piped: tuple[Path, Path] | None = None,
+) -> int:
+    """Runs the command.
+
+    Args:
+      piped: the photo from a pipe and where its copy goes, in place of those of the settings.
+    """
     # Imported here, as they take a second, which --help and a mistake need not wait for.
     import weights_convert
-    from tipim_jax.attack.run import run
+    from tipim_jax.attack.run import run, watch
+    from tipim_jax.attack.summary import print_names, print_outcome, print_table, status
     from tipim_jax.engine import Stopped
     from tipim_jax.engine.processes import join
     from tipim_jax.photos import PhotoError
+
+    console = Console()
+
+    def summarise(results, page=None):
+        if settings.verbose and results.photos:
+            print_table(results, console)
+        print_names(results, console)
+        print_outcome(results, console, page)
+        return status(results)
 
     try:
         configure()
         process = join(settings.coordinator, settings.num_processes, settings.process_id)
         if settings.preset == defaults.AUTO:  # JAX has its devices now
             settings = parse(arguments, auto=defaults.preset(backend()))
-        command = shlex.join(["python", "-m", "tipim_jax.attack", *arguments])
+        command = shlex.join(["tipim", "protect", *arguments])
+        if settings.watch:
+            return _worst(map(summarise, watch(settings, command, errors, process)))
+        if piped:
+            photo, output = piped
+            settings = dataclasses.replace(settings, paths=(photo,), output=output)
         results = run(settings, command, errors, process)
     except (PhotoError, weights_convert.ConversionError) as error:
         errors.error(error)
         return 1
     except Stopped as stopped:
-        errors.print(str(stopped))
+        errors.print("stopped" if piped else str(stopped))
         return 130
     if results is None:  # the first of the processes says it
         return 0
-    console = Console()
-    summarise(results, console)
-    if (page := settings.output / "report.html").is_file():  # not so on a disk that is full
-        if results.photos:
-            console.print("report.html shows faces as they were, too: do not post it with photos")
-        console.print(str(page))
-    return status(results)
+    page = settings.output / "report.html"
+    # It is not there on a disk that is full, nor for long where a pipe's folder goes.
+    return summarise(results, page if page.is_file() and not piped else None)
 
 
-def status(results: "Results") -> int:
-    """0 where all is protected, 1 where something failed, 3 where there was nothing to protect."""
-    if any(missed.failed for missed in results.not_protected):
-        return 1
-    return 3 if results.not_protected else 0
-
-
-def summarise(results: "Results", console: Console) -> None:
-    """Prints the table of rates and the files that were left out."""
-    from tipim_jax.report.tables import chance
-
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-        title="share of faces, before→after",
-        title_justify="left",
-    )
-    columns = ("recogniser", "recognised", "FMR", "Rank-1-UT", "Rank-5-UT", "Rank-1-T", "Rank-5-T")
-    for column in columns:
-        table.add_column(
-            column, justify="left" if column == "recogniser" else "right", no_wrap=True
-        )
-    for recogniser in results.recognisers:
-        recognised, *ranks = (
-            "→".join(
-                "–" if (rate := getattr(rates, name)) is None else f"{rate.value:.2f}"
-                for rates in (recogniser.clean, recogniser.protected)
-            )
-            for name in ("recognised", "rank1_ut", "rank5_ut", "rank1_t", "rank5_t")
-        )
-        name = recogniser.name + ("*" if recogniser.held_out else "")
-        table.add_row(name, recognised, chance(recogniser.false_match_rate), *ranks)
-    if results.photos:
-        console.print(table)
-        console.print(
-            "\nFMR: what chance gives, the share of pairs of different people among these faces\n"
-            "that the recogniser's threshold takes for one person"
-        )
-        if any(recogniser.held_out for recogniser in results.recognisers):
-            console.print("* held out: the masks were made without it")
-    for what, photos in results.left_out().items():
-        console.one_line(f"left out of the protected photos: {what} ({_names(photos, 3)})")
-    if still := results.still_recognised():
-        console.print(f"masked, and recognised still ({len(still)}):")
-        for photo, recognisers in list(still.items())[:_LINES]:
-            console.one_line(f"  {photo}: by {', '.join(recognisers)}")
-        if len(still) > _LINES:
-            console.print(f"  and {len(still) - _LINES} more, which report.html shows")
-    if results.not_protected:
-        console.print(f"not protected ({len(results.not_protected)}):")
-        for line in _not_protected(results):
-            console.one_line(f"  {line}")
-
-
-def _not_protected(results: "Results") -> Iterator[str]:
-    """A line for each file, or for many of a kind."""
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for missed in results.not_protected:
-        # What happened to a photo names it; of the others the suffix says more than the name.
-        suffix = Path(missed.input).suffix.lower() if not missed.failed else ""
-        kinds.setdefault((missed.reason, suffix), []).append(missed.input)
-    single = 0
-    for (reason, suffix), inputs in kinds.items():
-        if len(inputs) > _MANY:
-            kind = f" ({suffix})" if suffix else ""
-            yield f"{len(inputs)} files: {reason}{kind}: {_names(inputs, 3)}"
-            continue
-        for name in inputs:
-            single += 1
-            if single <= _LINES:
-                yield f"{name}: {reason}"
-    if single > _LINES:
-        yield f"and {single - _LINES} more, which report.html names"
-
-
-def _names(names: list[str], most: int) -> str:
-    """The first few, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+def _worst(statuses: Iterable[int]) -> int:
+    """Of exit statuses: something failed, or there was nothing to protect, or all is well."""
+    return max(statuses, key=(0, 3, 1).index, default=0)
 
 
 if __name__ == "__main__":

@@ -240,6 +240,7 @@ def results(
     targets: report.TargetResult,
     measured: Measured,
     missed: Sequence[report.NotProtected],
+    left_alone: Sequence[report.LeftAlone],
     seconds: Mapping[str, float],
     work: Mapping[str, str],
 ) -> report.Results:
@@ -272,6 +273,7 @@ def results(
         seconds=dict(seconds),
         photos=measured.photos,
         not_protected=(*missed, *measured.failed),
+        left_alone=tuple(left_alone),
     )
 
 

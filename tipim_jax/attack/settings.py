@@ -14,7 +14,11 @@ from tipim_jax.engine import defaults
 from tipim_jax.method.settings import PRESETS, TipIm
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
+Strength = Literal["subtle", "balanced", "strong"]
 PresetName = tyro.extras.literal_type_from_choices((*PRESETS, defaults.AUTO))
+
+PIPE = Path("-")  # stands for standard input
+_PATHS = ("paths", "only", "excepted")  # settings that are lists of them
 
 
 def _unset(default: str, metavar: str = "DIR"):
@@ -23,18 +27,25 @@ def _unset(default: str, metavar: str = "DIR"):
 
 
 _EXAMPLES = f"""\
+strengths:
+{chr(10).join(f"  {name:<10} {what}" for name, what in defaults.STRENGTHS.items())}
+
 examples:
-  python -m tipim_jax.attack                               the bundled people
-  python -m tipim_jax.attack holiday/ me.jpg --output out  a folder and a photo
-  python -m tipim_jax.attack holiday/ --epsilon 8          a fainter, weaker mask
-  python -m tipim_jax.attack lfw/ --surrogate mobileface --recogniser sface --recogniser dlib
+  tipim protect                               the bundled people
+  tipim protect holiday/ me.jpg --output out  a folder and a photo
+  tipim protect holiday/ --strength subtle    fainter, weaker masks
+  tipim protect holiday/ --only me.jpg        masks for one person alone
+  tipim protect - < me.jpg > protected.jpg    in a pipe
+  tipim protect --watch inbox/                what arrives in a folder, until Ctrl-C
+  tipim protect lfw/ --surrogate mobileface --recogniser sface --recogniser dlib
 
 networks: {", ".join(networks.names())}
 
 A run that was stopped goes on where it was when the same command is given again.
 
 exit status:
-  0    every file that was given holds a face, and all faces have masks
+  0    every file that was given holds a face, and all faces have masks, but those that
+       --only, --except and --smallest leave alone
   1    a photo could not be read, protected or written, or nothing could be done at all
   2    the command line makes no sense
   3    all photos in which a face was found are protected; others, or files that are no photos,
@@ -53,9 +64,20 @@ class Attack:
 
     Attributes:
       paths: Photos (JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000), whatever they are
-        called, and folders of them.
+        called, and folders of them; - alone reads one from standard input and writes it, protected,
+        to standard output, and nothing under --output.
       output: Folder that the protected photos, results.json and report.html are written to. The
         report shows the faces unprotected, too, and is not to be posted with the photos.
+      strength: How strong the masks are, see above; another name of --preset for these three.
+      only: Photo of one person, to mask their face alone; give it once per photo. A face is theirs
+        where two networks surely take it for theirs; one of which that is in doubt is left alone
+        and named as not protected.
+      excepted: Photo of one person whose face is left alone, where it is surely theirs; give it
+        once per photo. One of which that is in doubt is masked, and named.
+      smallest: Faces whose box has no side of so many pixels are left alone.
+      watch: Folder that is looked at every second until Ctrl-C: what is there or arrives is
+        protected. No report is written meanwhile; `tipim protect FOLDER` makes it afterwards.
+      verbose: Print what each recogniser makes of the photos as a table, too.
       surrogate: Network that masks are made against; give it once per network. The more there are,
         and the more they differ, the better a mask holds against one that it never saw.
       recogniser: Network that results are measured with; give it once per network. One that is no
@@ -89,6 +111,21 @@ class Attack:
         tyro.conf.Positional[tuple[Path, ...]], _unset("the bundled people", "[PATH ...]")
     ] = ()
     output: Path = Path("protected")
+    strength: Annotated[Strength | None, _unset("what --preset is", "{subtle,balanced,strong}")] = (
+        None
+    )
+    only: Annotated[
+        tyro.conf.UseAppendAction[tuple[Path, ...]], _unset("everybody is masked", "PHOTO")
+    ] = ()
+    excepted: Annotated[
+        tyro.conf.UseAppendAction[tuple[Path, ...]],
+        tyro.conf.arg(
+            name="except", metavar="PHOTO", help_behavior_hint="(default: nobody is left alone)"
+        ),
+    ] = ()
+    smallest: int = 0
+    watch: Annotated[Path | None, _unset("none", "FOLDER")] = None
+    verbose: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     surrogate: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
         _unset(
@@ -141,7 +178,7 @@ def parse(arguments: list[str], *, auto: str = defaults.AUTO) -> Attack:
       SettingsError: a configuration file that cannot be read, or a value out of its range.
     """
     # The preset and the file give the defaults that --help shows and that the flags replace.
-    first = {"preset": None, "config": None}
+    first = {"preset": None, "strength": None, "config": None}
     for name in first:
         for position, argument in enumerate(arguments):
             if argument == f"--{name}" and position + 1 < len(arguments):
@@ -149,20 +186,28 @@ def parse(arguments: list[str], *, auto: str = defaults.AUTO) -> Attack:
             elif argument.startswith(f"--{name}="):
                 first[name] = argument.split("=", 1)[1]
     settings = read_config(Path(first["config"]), auto) if first["config"] else _start(auto, auto)
-    if first["preset"] is not None:
-        settings = dataclasses.replace(settings, method=_start(first["preset"], auto).method)
+    preset = first["preset"] or first["strength"]
+    if preset is not None:
+        settings = dataclasses.replace(settings, method=_start(preset, auto).method)
     from_file = settings
     settings = dataclasses.replace(settings, surrogate=(), recogniser=())
     settings = tyro.cli(
         Attack,
         args=arguments,
         default=settings,
-        prog="python -m tipim_jax.attack",
+        prog="tipim protect",
         description=f"{inspect.getdoc(Attack).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}",
     )
+    if settings.strength and first["preset"] not in (None, settings.strength):
+        raise SettingsError(
+            f"--strength {settings.strength} and --preset {first['preset']} are two names of one "
+            "setting; give one of them"
+        )
+    preset = settings.strength or settings.preset
     settings = dataclasses.replace(
         settings,
-        preset=auto if settings.preset == defaults.AUTO else settings.preset,
+        preset=auto if preset == defaults.AUTO else preset,
+        strength=None,
         surrogate=settings.surrogate or from_file.surrogate,
         recogniser=settings.recogniser or from_file.recogniser,
     )
@@ -186,6 +231,14 @@ def check(settings: Attack) -> None:
         if name not in networks.names():
             known = ", ".join(networks.names())
             raise SettingsError(f"{name!r} is no network; expected one of {known}")
+    if settings.smallest < 0:
+        raise SettingsError(f"--smallest is {settings.smallest}; expected 0 pixels or more")
+    if PIPE in settings.paths and (len(settings.paths) > 1 or settings.watch):
+        raise SettingsError("- is standard input, one photo; it goes without other photos")
+    if settings.watch and settings.paths:
+        raise SettingsError(f"--watch {settings.watch} goes without photos and other folders")
+    if settings.watch and settings.coordinator:
+        raise SettingsError("--watch is for one process; leave --coordinator out")
     if settings.batch_size < 1:
         raise SettingsError(f"--batch-size is {settings.batch_size}; expected at least 1")
     group = settings.method.mmd_group_size
@@ -212,6 +265,8 @@ def read_config(path: Path, auto: str = defaults.AUTO) -> Attack:
         table = read_toml(path)
     except SettingsError as error:
         raise SettingsError(f"--config {error}") from None
+    if "strength" in table:
+        table.setdefault("preset", table.pop("strength"))
     preset = table.get("preset", defaults.AUTO)
     if preset not in (*PRESETS, defaults.AUTO):
         known = ", ".join((*PRESETS, defaults.AUTO))
@@ -219,8 +274,8 @@ def read_config(path: Path, auto: str = defaults.AUTO) -> Attack:
     start = _start(preset, auto)
     method = fill(start.method, table.pop("method", {}), f"{path}: [method] ")
     settings = fill(start, table, f"{path}: ")
-    paths = tuple(map(Path, settings.paths))
-    settings = dataclasses.replace(settings, paths=paths, method=method)
+    lists = {name: tuple(map(Path, getattr(settings, name))) for name in _PATHS}
+    settings = dataclasses.replace(settings, method=method, **lists)
     try:
         check(settings)
     except SettingsError as error:

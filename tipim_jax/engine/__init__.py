@@ -5,11 +5,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "choosing": ["Chooser"],
         "comparison": ["Comparison", "compare"],
         "files": ["Outcome", "Stopped", "clear_partial", "protect_files"],
-        "found": ["FaceOutcome", "FoundPhoto", "MaskedPhoto", "WrittenPhoto"],
+        "found": ["FaceOutcome", "FoundPhoto", "MaskedPhoto", "Protected", "WrittenPhoto"],
         "journal": ["Journal"],
-        "protector": ["Protected", "Protector"],
+        "protector": ["Protector"],
         "processes": ["Process", "join"],
     },
 )

@@ -6,12 +6,20 @@ SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")
 _PUBLISHED = ("mobileface", "sface")
 HELD_OUT = "lightcnn"  # judges where nobody chooses, and is never a surrogate then
 BATCH_SIZE = 8  # faces
+# What one sees of each preset and what it protects from, from faint to strong (docs/protection.md).
+STRENGTHS = {
+    "subtle": (
+        "Hardly to be seen. Enough against a casual search; a determined one may still find you."
+    ),
+    "balanced": "Seen on a close look. Most recognisers take you for somebody else.",
+    "strong": "Plainly seen. The best protection there is here, for photos that will be searched.",
+}
 AUTO = "auto"  # the preset that the devices decide
 
 
 def surrogates(preset: str) -> tuple[str, ...]:
     """The networks that a preset's masks are made with."""
-    return SURROGATES if preset in (AUTO, "subtle", "balanced", "strong", "fast") else _PUBLISHED
+    return SURROGATES if preset in (AUTO, "fast", *STRENGTHS) else _PUBLISHED
 
 
 def preset(backend: str) -> str:

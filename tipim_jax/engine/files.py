@@ -43,6 +43,7 @@ class Outcome:
     Attributes:
       photos: Photos whose protected copy is there, by source.
       missed: Why there is none of the others, by source.
+      spared: Why there is nobody to protect in others, as the user chose, by source.
       faces: Number of faces that were protected in this run; the others were done already.
       seconds: Duration of that, compilation included, from when the first faces were found.
       waiting: Seconds of these in which the device had nothing to do, as faces were not found or
@@ -51,6 +52,7 @@ class Outcome:
 
     photos: dict[Path, WrittenPhoto] = field(default_factory=dict)
     missed: dict[Path, str] = field(default_factory=dict)
+    spared: dict[Path, str] = field(default_factory=dict)
     faces: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
@@ -66,6 +68,7 @@ def protect_files(
     metadata: Metadata = "dates",
     first_frame: bool = False,
     add_bar: Callable[[str, int, str], Callable[[float], None]],
+    found_faces: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
     """Protects the photos that are not done yet.
 
@@ -79,6 +82,7 @@ def protect_files(
       first_frame: of animations protect the first picture; otherwise they are missed.
       add_bar: makes a progress bar of a description, a total and a unit; what it gives is called
         with the amount just done.
+      found_faces: called, by threads, with the number of faces to protect in each photo.
 
     Raises:
       Stopped: on Ctrl-C; what was written stays.
@@ -104,7 +108,7 @@ def protect_files(
         return outcome
     with threads(FINDERS) as finders, threads(_WRITERS) as writer:
         looked = add_bar("finding faces", len(to_do), "photos")
-        search = _Search(protector, first_frame, looked)
+        search = _Search(protector, first_frame, looked, found_faces)
         found = ahead(search, to_do, finders, READ_AHEAD * protector.batch_size)
         writing = _Writing(
             writer,
@@ -115,7 +119,7 @@ def protect_files(
         )
         advance = add_bar("protecting", len(to_do), "photos")
         watch = _Stopwatch()
-        photos = _with_faces(found, outcome.missed, advance, watch)
+        photos = _with_faces(found, outcome, advance, watch)
         try:
             began = None
             for masked in protector.masked(photos, progress=advance, kept=journal.unfinished):
@@ -126,7 +130,8 @@ def protect_files(
             writing.finish()
         except KeyboardInterrupt:
             writing.stop()
-            done, possible = len(outcome.photos), len(files) - len(outcome.missed)
+            done = len(outcome.photos)
+            possible = len(files) - len(outcome.missed) - len(outcome.spared)
             raise Stopped(
                 f"stopped: {done} of {possible} photos are done, in {journal.output}; the same "
                 "command goes on from there"
@@ -155,16 +160,26 @@ def _states(files, outputs, journal: Journal, overwrite: bool) -> dict[Path, Sta
 class _Search:
     """Finds a photo's faces; called by threads."""
 
-    def __init__(self, protector: Protector, first_frame: bool, progress: Callable[[float], None]):
-        self._protector, self._first_frame, self._progress = protector, first_frame, progress
+    def __init__(
+        self,
+        protector: Protector,
+        first_frame: bool,
+        progress: Callable[[float], None],
+        found_faces: Callable[[int], None],
+    ):
+        self._protector, self._first_frame = protector, first_frame
+        self._progress, self._found_faces = progress, found_faces
 
     def __call__(self, file: PhotoFile) -> FoundPhoto:
         found = self._protector.find_or_fault(file.source, first_frame=self._first_frame)
         self._progress(1)
+        self._found_faces(len(found.faces))
         return found
 
 
-def _with_faces(found: Iterator[FoundPhoto], missed, advance, watch) -> Iterator[FoundPhoto]:
+def _with_faces(
+    found: Iterator[FoundPhoto], outcome: Outcome, advance, watch
+) -> Iterator[FoundPhoto]:
     """The photos that have faces; why the others are left out is noted."""
     while True:
         with watch:
@@ -175,7 +190,8 @@ def _with_faces(found: Iterator[FoundPhoto], missed, advance, watch) -> Iterator
             watch.start()
             yield photo
         else:
-            missed[photo.source] = photo.without_faces
+            without = outcome.spared if photo.by_choice else outcome.missed
+            without[photo.source] = photo.without_faces
             advance(1)
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from tipim_jax.engine.pictures import Picture
 from tipim_jax.identification import seen
 from tipim_jax.method import TipIm
 from tipim_jax.photos import (
@@ -44,13 +45,15 @@ class FaceOutcome:
       target: Name of the person whom the mask imitates; None without a mask, or where it imitates
         all targets together.
       protected: Whether a mask was made for it.
-      reason: Why it was not protected.
+      reason: Why it was not protected, or why it may be one that was not to be.
+      by_choice: Whether that is as the user chose, and nothing that went wrong.
     """
 
     face: Face
     target: str | None
     protected: bool
     reason: str | None = None
+    by_choice: bool = False
 
     @property
     def box(self) -> Float[np.ndarray, " 4"]:
@@ -70,6 +73,8 @@ class FoundPhoto:
       regions: Part of the photo around each face in which its mask is made.
       fault: Why the file could not be read.
       unsure: Faces of which it is not sure how they lie; they are not protected.
+      doubts: Of each of `faces`, why it may be one that was to be left alone; empty: of none.
+      left_alone: Faces that are not protected as they were not chosen.
     """
 
     source: Any
@@ -79,11 +84,27 @@ class FoundPhoto:
     regions: tuple[Region, ...]
     fault: str | None = None
     unsure: tuple[Face, ...] = ()
+    doubts: tuple[str | None, ...] = ()
+    left_alone: tuple[FaceOutcome, ...] = ()
+
+    @property
+    def others(self) -> tuple[FaceOutcome, ...]:
+        """What became of the faces that no masks are made for."""
+        unsure = (FaceOutcome(face, None, False, UNSURE) for face in self.unsure)
+        return (*self.left_alone, *unsure)
 
     @property
     def without_faces(self) -> str:
         """Why there is nothing to protect, where there are no faces."""
-        return self.fault or (UNSURE if self.unsure else NO_FACE)
+        reasons = sorted({one.reason or "" for one in self.others})
+        return self.fault or "; ".join(reasons) or NO_FACE
+
+    @property
+    def by_choice(self) -> bool:
+        """Whether it has faces, and none is protected because the user chose so."""
+        if self.faces or self.fault:
+            return False
+        return bool(self.others) and all(one.by_choice for one in self.others)
 
     def read(self) -> UInt8[np.ndarray, "height width 3"]:
         """The photo's pixels again.
@@ -116,7 +137,7 @@ class MaskedPhoto:
     Attributes:
       photo: As it was found.
       masks: What is to be added to each region; zeros for a face that is not protected.
-      outcomes: What became of each face; after those with masks come those that are unsure.
+      outcomes: What became of each face; after those with masks come the others.
     """
 
     photo: FoundPhoto
@@ -169,6 +190,23 @@ def scaled_to_dssim(
 
 
 @dataclass(frozen=True, eq=False)
+class Protected:
+    """A picture with its masks.
+
+    Attributes:
+      picture: What was given.
+      pixels: The protected picture, upright; None where the file could not be read.
+      faces: What became of each face, the largest first; there may be none.
+      fault: Why the file could not be read.
+    """
+
+    picture: Picture
+    pixels: UInt8[np.ndarray, "height width 3"] | None
+    faces: tuple[FaceOutcome, ...] = ()
+    fault: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class WrittenPhoto:
     """A protected photo on disk.
 
@@ -184,9 +222,16 @@ class WrittenPhoto:
 
     @property
     def left_alone(self) -> str:
-        """How many of its faces are not protected, and why; empty where all are."""
-        reasons = [one.reason or "" for one in self.outcomes if not one.protected]
-        if not reasons:
+        """How many of its faces are not protected, unwished for, and why; empty where all are."""
+        return self._said([one for one in self.outcomes if not one.protected and not one.by_choice])
+
+    @property
+    def by_choice(self) -> str:
+        """The same of faces that were not chosen, and of those where that is in doubt."""
+        return self._said([one for one in self.outcomes if one.by_choice])
+
+    def _said(self, outcomes: list[FaceOutcome]) -> str:
+        if not outcomes:
             return ""
-        faces = f"{len(reasons)} of its {len(self.outcomes)} faces"
-        return f"{faces}: {'; '.join(sorted(set(reasons)))}"
+        reasons = sorted({one.reason or "" for one in outcomes})
+        return f"{len(outcomes)} of its {len(self.outcomes)} faces: {'; '.join(reasons)}"

@@ -12,7 +12,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,17 +20,18 @@ from typing import Literal
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
 
 from tipim_jax.backend import backend
 from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
+from tipim_jax.engine.choosing import Chooser, Chosen
 from tipim_jax.engine.found import (
     FAULTS,
     NOT_FINITE,
     FaceOutcome,
     FoundPhoto,
     MaskedPhoto,
+    Protected,
     said_of,
 )
 from tipim_jax.engine.loop import masks, size_of_batch
@@ -41,7 +42,7 @@ from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
 from tipim_jax.networks import onet
-from tipim_jax.photos import UNSURE, YUNET, FaceDetector, PhotoError, region
+from tipim_jax.photos import YUNET, FaceDetector, PhotoError, region
 from tipim_jax.runtime import configure, cores
 from weights_convert import obtain
 
@@ -49,23 +50,6 @@ from weights_convert import obtain
 FINDERS = max(1, min(8, cores() // 2))
 # Batches whose faces are found before their turn comes; a photo has one face more often than not.
 READ_AHEAD = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Protected:
-    """A picture with its masks.
-
-    Attributes:
-      picture: What was given.
-      pixels: The protected picture, upright; None where the file could not be read.
-      faces: What became of each face, the largest first; there may be none.
-      fault: Why the file could not be read.
-    """
-
-    picture: Picture
-    pixels: UInt8[np.ndarray, "height width 3"] | None
-    faces: tuple[FaceOutcome, ...] = ()
-    fault: str | None = None
 
 
 class Protector:
@@ -79,6 +63,7 @@ class Protector:
       seed: Start of all random numbers.
       batch_size: Number of faces that are protected together.
       detector: Finds the faces.
+      chooser: Chooses which of them are protected; None: all are.
     """
 
     def __init__(
@@ -90,6 +75,7 @@ class Protector:
         seed: int = 0,
         batch_size: int = defaults.BATCH_SIZE,
         dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        chooser: Chooser | None = None,
     ):
         """Loads everything; what is not there yet is downloaded and converted, as the command does.
 
@@ -101,6 +87,7 @@ class Protector:
           seed: The same seed gives the same masks.
           batch_size: Number of faces that are protected together.
           dtype: auto: float32 on a CPU, bfloat16 on an accelerator.
+          chooser: Chooses which faces are protected; None: all are.
 
         Raises:
           ValueError: a setting is out of its range, or a network is unknown.
@@ -125,6 +112,7 @@ class Protector:
         self.surrogates = {one.network.name: one for one in loaded}
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
         self.batch_size = batch_size
+        self.chooser = chooser
 
     def with_settings(self, method: TipIm, *, seed: int | None = None) -> "Protector":
         """Another one with the same networks, targets and detector."""
@@ -146,6 +134,7 @@ class Protector:
             self.seed,
             self.dtype,
             self.batch_size if together else None,
+            self.chooser and self.chooser.decides,
             aligner_version(),  # a run does not count as protected what other code found
         )
 
@@ -188,13 +177,16 @@ class Protector:
         """
         pixels, digest = pixels_of(picture, first_frame=first_frame)
         faces, unsure = map(tuple, self.detector.find(pixels))
+        chosen = self.chooser(pixels, faces, unsure) if self.chooser else Chosen(faces, unsure)
         return FoundPhoto(
             source=picture,
             pixels=None if digest else pixels,
             digest=digest,
-            faces=faces,
-            regions=tuple(region(pixels, face.matrix) for face in faces),
-            unsure=unsure,
+            faces=chosen.faces,
+            regions=tuple(region(pixels, face.matrix) for face in chosen.faces),
+            unsure=chosen.unsure,
+            doubts=chosen.doubts,
+            left_alone=chosen.left,
         )
 
     def find_or_fault(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
@@ -263,13 +255,14 @@ class Protector:
 
     def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
         outcomes, values = [], []
-        for face, mask in zip(one.photo.faces, one.masks, strict=True):
+        doubts = one.photo.doubts or (None,) * len(one.masks)
+        for face, mask, doubt in zip(one.photo.faces, one.masks, doubts, strict=True):
             finite = bool(np.isfinite(mask.values).all())
             target = self.targets.names[mask.target] if finite and mask.target >= 0 else None
-            outcomes.append(FaceOutcome(face, target, finite, None if finite else NOT_FINITE))
+            reason = doubt if finite else NOT_FINITE
+            outcomes.append(FaceOutcome(face, target, finite, reason, finite and bool(doubt)))
             values.append(mask.values if finite else np.zeros_like(mask.values))
-        outcomes.extend(FaceOutcome(face, None, False, UNSURE) for face in one.photo.unsure)
-        return MaskedPhoto(one.photo, tuple(values), tuple(outcomes))
+        return MaskedPhoto(one.photo, tuple(values), (*outcomes, *one.photo.others))
 
 
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:

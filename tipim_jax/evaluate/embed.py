@@ -35,7 +35,7 @@ is the product of their rows.
 """
 _EXAMPLE = """\
 example:
-  python -m weights_convert embed sface --inputs crops.npy --output embeddings.npy
+  tipim weights embed sface --inputs crops.npy --output embeddings.npy
 """
 
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
       InputError, ConversionError, OSError: it cannot be done; there is no output then.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m weights_convert embed",
+        prog="tipim weights embed",
         description=_DESCRIPTION,
         epilog=_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,

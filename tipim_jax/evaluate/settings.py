@@ -15,11 +15,11 @@ from tipim_jax.networks import DEFAULT_RECOGNISERS
 
 _EXAMPLES = f"""\
 examples:
-  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/
-  python -m tipim_jax.evaluate fawkes/ --clean lfw/ --gallery lfw-others/ --recogniser facenet
-  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --posting
-  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --all-windows
-  python -m tipim_jax.evaluate protected/ --clean photos/ --gallery people/ --threats
+  tipim evaluate protected/ --clean photos/ --gallery people/
+  tipim evaluate fawkes/ --clean lfw/ --gallery lfw-others/ --recogniser facenet
+  tipim evaluate protected/ --clean photos/ --gallery people/ --posting
+  tipim evaluate protected/ --clean photos/ --gallery people/ --all-windows
+  tipim evaluate protected/ --clean photos/ --gallery people/ --threats
 
 {threats_help()}
 
@@ -109,9 +109,7 @@ def parse(arguments: list[str]) -> Evaluate:
       SettingsError: a value out of its range.
     """
     description = f"{inspect.getdoc(Evaluate).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
-    settings = tyro.cli(
-        Evaluate, args=arguments, prog="python -m tipim_jax.evaluate", description=description
-    )
+    settings = tyro.cli(Evaluate, args=arguments, prog="tipim evaluate", description=description)
     if settings.drawn_distractors < 0:
         raise SettingsError(
             f"--drawn-distractors is {settings.drawn_distractors}; expected 0 or more"

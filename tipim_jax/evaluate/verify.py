@@ -46,8 +46,8 @@ TAR is the accepted share of the pairs of the same person, FAR that of pairs of 
 """
 _EXAMPLES = """\
 examples:
-  python -m weights_convert verify mobileface sface --pairs pairs.txt --lfw lfw.tgz
-  python -m weights_convert verify sface --all-pairs --lfw lfw/ --json sface.json
+  tipim weights verify mobileface sface --pairs pairs.txt --lfw lfw.tgz
+  tipim weights verify sface --all-pairs --lfw lfw/ --json sface.json
 """
 
 
@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m weights_convert verify",
+        prog="tipim weights verify",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

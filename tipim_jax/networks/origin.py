@@ -63,7 +63,7 @@ class Download:
     sha256: str | None
     licence: str
     file_name: str | None = None
-    way_out: str = "run `python -m weights_convert NAME --from FILE`"
+    way_out: str = "run `tipim weights NAME --from FILE`"
 
 
 Origin = WheelMember | NpmMember | Download

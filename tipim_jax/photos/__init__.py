@@ -13,7 +13,14 @@ from tipim_jax.photos.files import (
 )
 from tipim_jax.photos.formats import SUFFIXES
 from tipim_jax.photos.posting import AS_SAVED, POSTINGS, Posting
-from tipim_jax.photos.reading import Photo, PhotoError, decode_photo, eight_bit, read_photo
+from tipim_jax.photos.reading import (
+    Photo,
+    PhotoError,
+    decode_photo,
+    eight_bit,
+    pixel_size,
+    read_photo,
+)
 from tipim_jax.photos.region import REGION, Region, add_masks, region
 from tipim_jax.photos.windows import look, window_matrix
 from tipim_jax.photos.writing import Metadata, encode_photo, write_photo, write_whole
@@ -49,6 +56,7 @@ __all__ = [
     "find_photos",
     "look",
     "output_paths",
+    "pixel_size",
     "read_photo",
     "region",
     "similarity",

@@ -106,6 +106,15 @@ def decode_photo(content: bytes, name: str, *, first_frame: bool = False) -> Pho
         raise PhotoError(f"cannot read {name}: {reason(fault)}") from fault
 
 
+def pixel_size(content: bytes) -> tuple[int, int] | None:
+    """Two sides of a picture in pixels, by its file's header; None where that cannot be read."""
+    try:
+        with _no_warnings(), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            return image.size
+    except Exception:  # as `decode_photo`, which says what is wrong
+        return None
+
+
 def transparent(path: Path) -> bool:
     """Whether a file says that its picture has transparency; False for a damaged one."""
     try:

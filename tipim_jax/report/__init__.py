@@ -6,6 +6,7 @@ from tipim_jax.report.pictures import FacePictures, Picture, face_pictures, pict
 from tipim_jax.report.results import (
     Face,
     GalleryResult,
+    LeftAlone,
     NotProtected,
     Photo,
     Quality,
@@ -23,6 +24,7 @@ __all__ = [
     "Face",
     "FacePictures",
     "GalleryResult",
+    "LeftAlone",
     "Measurement",
     "NotProtected",
     "Photo",

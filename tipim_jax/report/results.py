@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tipim_jax.identification import Estimate, Judge, Standings
 from tipim_jax.report.typed_json import from_data, parsed, to_json
 
-SCHEMA = 3
+SCHEMA = 4
 
 Setting = str | int | float | bool | None | tuple[str, ...]
 
@@ -116,6 +116,14 @@ class NotProtected:
 
 
 @dataclass(frozen=True)
+class LeftAlone:
+    """A photo not all of whose faces are protected as the user chose some, and why."""
+
+    input: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Rates:
     """Shares of the faces that could be measured, with 95 % intervals; None if there were none.
 
@@ -205,6 +213,7 @@ class Results:
     seconds: dict[str, float]
     photos: tuple[Photo, ...]
     not_protected: tuple[NotProtected, ...]
+    left_alone: tuple[LeftAlone, ...] = ()
 
     def to_json(self) -> str:
         """As JSON text. ValueError names the field that holds what JSON or the schema cannot."""

@@ -43,6 +43,22 @@ def headline(results: Results) -> str:
     return f"{start}{listed(clauses)}."
 
 
+def unseen(results: Results) -> str:
+    """What recognisers make of the photos that had no part in the masks; empty without any."""
+    clauses = []
+    for recogniser in results.recognisers:
+        before, after, of = recognition(results.faces(), recogniser)
+        if not (recogniser.held_out and of):
+            continue
+        if of == 1:
+            what = _ONE_FACE[bool(before), bool(after)]
+        else:
+            what = f"recognises {after:,} of {of:,} faces ({before:,} before)"
+        never = "" if clauses else ", which never saw the masks,"
+        clauses.append(f"{recogniser.name}{never} {what}")
+    return listed(clauses)
+
+
 def recognition(faces: Sequence[Face], recogniser: RecogniserResult) -> tuple[int, int, int]:
     """How many faces a recogniser knows before, how many after, and of how many it could."""
     scores = [f.recognisers[recogniser.name] for f in faces if recogniser.name in f.recognisers]

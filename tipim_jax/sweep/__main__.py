@@ -17,9 +17,9 @@ from tipim_jax.sweep.settings import Overrides, read_sweep
 
 _EXAMPLES = """\
 examples:
-  python -m tipim_jax.sweep configs/sweeps/reproduction.toml
-  python -m tipim_jax.sweep configs/sweeps/paper.toml --lfw lfw.tgz --probes 50
-  python -m tipim_jax.sweep configs/sweeps/paper.toml --lfw lfw.tgz \\
+  tipim sweep configs/sweeps/reproduction.toml
+  tipim sweep configs/sweeps/paper.toml --lfw lfw.tgz --probes 50
+  tipim sweep configs/sweeps/paper.toml --lfw lfw.tgz \\
       --coordinator host:1234 --num-processes 2 --process-id 0
 
 A sweep that was stopped or killed goes on where it was when the same command is given again."""
@@ -91,9 +91,7 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> Command:
     description = f"{inspect.getdoc(Command).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
-    return tyro.cli(
-        Command, args=arguments, prog="python -m tipim_jax.sweep", description=description
-    )
+    return tyro.cli(Command, args=arguments, prog="tipim sweep", description=description)
 
 
 def _sweep(command: Command, errors: Console) -> int:

@@ -15,7 +15,7 @@ def own_file(member: str) -> str:
     """The way out of somebody who has the member from elsewhere."""
     return (
         f"if you have the file itself, {PurePosixPath(member).name}, run "
-        "`python -m weights_convert NAME --from FILE`"
+        "`tipim weights NAME --from FILE`"
     )
 
 

@@ -1,0 +1,286 @@
+"""The page in a real browser, as somebody uses it who has never seen it."""
+
+import base64
+import contextlib
+import io
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from app_cases import TOKEN, FakeEngine, a_studio, served
+from PIL import Image
+
+from tipim_jax.app.engine import ProtectorEngine
+from tipim_jax.datasets import bundled as people
+
+pytestmark = pytest.mark.thorough
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+SCREENSHOT = Path(__file__).parents[1] / "docs" / "app.png"
+PEOPLE = ("Person_002", "Person_005", "Person_010")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium; apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def engine(detector):
+    return FakeEngine(find=detector.find, seconds=1)
+
+
+@pytest.fixture
+def address(tmp_path, engine):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    limits = {"upload": 2_000_000, "left_seconds": 2}
+    with a_studio(folder, engine, **limits) as studio, served(studio) as port:
+        yield f"http://127.0.0.1:{port}/{TOKEN}/"
+
+
+@contextlib.contextmanager
+def a_tab(chromium, address, **how):
+    """A page that has to run without a mistake; leaving is never asked about."""
+    size = {"width": 1280, "height": 860}
+    context = chromium.new_context(viewport=size, **how)
+    page = context.new_page()
+    mistakes = []
+    page.on("pageerror", lambda error: mistakes.append(str(error)))
+    page.on("console", lambda said: mistakes.append(said.text) if said.type == "error" else None)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.set_default_timeout(20_000)
+    page.goto(address)
+    yield page
+    context.close()
+    assert [one for one in mistakes if "404" not in one] == []
+
+
+@pytest.fixture
+def tab(chromium, address):
+    with a_tab(chromium, address) as page:
+        yield page
+
+
+def portraits():
+    return [people.photos(name)[0] for name in PEOPLE]
+
+
+def until(page, holds):
+    """Waits for an expression; Playwright's own way would evaluate it on the page, which the page
+    forbids."""
+    for _ in range(200):
+        if page.evaluate(holds):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{holds} does not come true; {page.inner_text('body')}")
+
+
+def drop(page, files):
+    """Drops files on the page, as a mouse does: names with what is in them."""
+    data = page.evaluate_handle(
+        """files => { const data = new DataTransfer();
+        for (const [name, kind, content] of files) data.items.add(new File(
+          [Uint8Array.from(atob(content), c => c.charCodeAt(0))], name, { type: kind }));
+        return data; }""",
+        [[name, kind, base64.b64encode(content).decode()] for name, kind, content in files],
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": data})
+
+
+def choose(page):
+    """Sends portraits and waits for their faces."""
+    page.set_input_files("#files", [str(path) for path in portraits()])
+    until(page, "document.querySelectorAll('.face').length === 3")
+
+
+def saved(page):
+    with page.expect_download() as download:
+        page.click("#save-all")
+    return zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
+
+
+def test_from_dropping_three_photos_to_the_zip(tab, engine):
+    files = [(path.name, "image/jpeg", path.read_bytes()) for path in portraits()]
+    drop(tab, files)
+    until(tab, "document.querySelectorAll('.face').length === 3")
+    # One face is left alone, by keyboard.
+    tab.focus(".card:nth-child(3) .face")
+    tab.keyboard.press("Enter")
+    assert tab.inner_text("#protect") == "Protect 2 faces in 2 photos"
+    tab.keyboard.press("Enter")
+    tab.check("input[value=strong]")
+    tab.click("#try-button")
+    tab.wait_for_selector("#try-pictures:not([hidden])")
+    assert "Strong: a recogniser that never saw the mask takes" in tab.inner_text("#try-said")
+    tab.click("#protect")
+    until(tab, "document.querySelector('.card progress:not([hidden])')?.value > 0")
+    until(tab, "document.querySelectorAll('.card.done').length === 3")
+    assert engine.protected == [("strong", 1)] * 4
+    if os.environ.get("TIPIM_JAX_SCREENSHOT"):
+        tab.screenshot(path=str(SCREENSHOT))
+    archive = saved(tab)
+    assert sorted(archive.namelist()) == sorted(path.name for path in portraits())
+    for path in portraits():
+        before = np.asarray(Image.open(path), int)
+        after = np.asarray(Image.open(archive.open(path.name)), int)
+        assert before.shape == after.shape and np.abs(before - after).max() > 4
+
+
+def test_before_and_after_are_compared_with_mouse_and_keys_and_back_returns(tab):
+    choose(tab)
+    tab.click("#protect")
+    until(tab, "document.querySelectorAll('.card.done').length === 3")
+    tab.click(".card:nth-child(2) .acts button")
+    where = "document.getElementById('after').style.clipPath"
+    assert tab.evaluate(where).startswith("inset(0px 0px 0px 50%")
+    tab.focus("#share")
+    tab.keyboard.press("Home")
+    assert tab.evaluate(where).startswith(("inset(0px)", "inset(0px 0px 0px 0%"))
+    box = tab.locator("#layers").bounding_box()
+    tab.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 50)
+    assert tab.evaluate("Number(document.getElementById('share').value)") == 75
+    tab.click("#zoom")
+    size = tab.evaluate("[before.offsetWidth, before.naturalWidth]")
+    assert size[0] == size[1]
+    tab.click("[data-show=mask]")
+    assert tab.is_visible("#mask")
+    assert "lightcnn, which never saw the mask" in tab.inner_text("#verdicts")
+    tab.go_back()
+    assert not tab.is_visible("#compare")
+    assert tab.evaluate("document.activeElement.textContent") == "Compare"
+    tab.click(".card:nth-child(1) .acts button")
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#compare", state="hidden")
+    assert len(tab.query_selector_all(".card.done")) == 3
+
+
+def test_a_newcomers_mistakes_are_told_in_words(tab, tmp_path):
+    plain = io.BytesIO()
+    Image.new("RGB", (300, 200), "green").save(plain, "PNG")
+    drop(tab, [
+        ("notes.txt", "text/plain", b"some notes"),
+        ("renamed.jpg", "image/jpeg", b"some notes"),
+        ("<b>huge</b>.jpg", "image/jpeg", bytes(2_500_000)),
+        ("meadow.png", "image/png", plain.getvalue()),
+        ("me.jpg", "image/jpeg", portraits()[0].read_bytes()),
+    ])  # fmt: skip
+    until(tab, "document.querySelectorAll('#notes li').length === 3")
+    told = tab.inner_text("#notes")
+    assert "notes.txt: it is no photo" in told
+    assert "renamed.jpg: no picture in a format that can be read" in told
+    assert "<b>huge</b>.jpg: it has 3 MB; a photo may have 2 MB" in told
+    until(tab, "document.querySelectorAll('.face').length === 1")
+    until(tab, "document.body.innerText.includes('No face found')")
+    assert tab.inner_text("#protect") == "Protect 1 face in 1 photo"
+
+
+def test_a_reload_and_the_back_button_keep_the_photos_and_leaving_deletes_them(
+    tab, address, tmp_path
+):
+    choose(tab)
+    tab.reload()
+    until(tab, "document.querySelectorAll('.face').length === 3")
+    tab.goto("about:blank")
+    tab.go_back()
+    until(tab, "document.querySelectorAll('.face').length === 3")
+    tab.goto("about:blank")
+    for _ in range(60):
+        if not [*tmp_path.rglob("original")]:
+            break
+        tab.wait_for_timeout(100)
+    assert [*tmp_path.rglob("original")] == []
+
+
+def test_two_tabs_have_photos_of_their_own_and_both_are_served(chromium, address):
+    with a_tab(chromium, address) as first, a_tab(chromium, address) as second:
+        choose(first)
+        assert second.query_selector_all(".card") == []
+        second.set_input_files("#files", str(portraits()[1]))
+        second.wait_for_selector(".face")
+        first.click("#protect")
+        second.click("#protect")
+        for tab, count in ((second, 1), (first, 3)):
+            until(tab, f"document.querySelectorAll('.card.done').length === {count}")
+        assert len(saved(second).namelist()) == 1
+
+
+def test_what_was_begun_goes_on_when_the_page_is_closed(chromium, address):
+    with a_tab(chromium, address) as tab:
+        choose(tab)
+        tab.click("#protect")
+        tab.wait_for_selector(".card progress:not([hidden])")
+    with a_tab(chromium, address) as tab:
+        until(tab, "document.querySelectorAll('.card.done').length === 3")
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_every_screen_and_can_be_read(chromium, address, width, scheme):
+    with a_tab(chromium, address, color_scheme=scheme) as tab:
+        tab.set_viewport_size({"width": width, "height": 800})
+        choose(tab)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        unnamed = tab.evaluate(
+            """() => [...document.querySelectorAll('button, a, input, progress')].filter(one =>
+              one.checkVisibility() && !(one.getAttribute('aria-label') || one.textContent.trim()
+              || one.labels?.length)).map(one => one.outerHTML)"""
+        )
+        assert unnamed == []
+        assert contrast(tab, "h1") > 7 and contrast(tab, ".state") > 4.5
+        assert contrast(tab, "#protect") > 4.5
+
+
+def contrast(tab, selector):
+    """WCAG 2.2's ratio of an element's text to what is behind it."""
+    ink, paper = tab.evaluate(
+        """selector => {
+          let at = document.querySelector(selector);
+          const ink = getComputedStyle(at), clear = /, 0\\)$/;
+          let behind = ink;
+          while (clear.test(behind.backgroundColor))
+            behind = getComputedStyle(at = at.parentElement);
+          const both = [ink.color, behind.backgroundColor];
+          return both.map(colour => colour.match(/[\\d.]+/g).map(Number)); }""",
+        selector,
+    )
+
+    def luminance(colour):
+        levels = np.array(colour[:3]) / 255
+        linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+        return linear @ (0.2126, 0.7152, 0.0722)
+
+    low, high = sorted(map(luminance, (ink, paper)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.slow
+def test_the_real_engine_protects_a_photo(chromium, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    engine = ProtectorEngine(surrogates=["mobileface"], iterations=2)
+    with (
+        a_studio(folder, engine) as studio,
+        served(studio) as port,
+        a_tab(chromium, f"http://127.0.0.1:{port}/{TOKEN}/") as tab,
+    ):
+        tab.set_default_timeout(300_000)
+        tab.set_input_files("#files", str(portraits()[0]))
+        tab.wait_for_selector(".face")
+        tab.click("#protect")
+        tab.wait_for_selector(".card.done")
+        archive = saved(tab)
+    before = np.asarray(Image.open(portraits()[0]), int)
+    after = np.asarray(Image.open(archive.open(portraits()[0].name)), int)
+    assert 0 < np.abs(before - after).max() < 40
