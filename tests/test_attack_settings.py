@@ -112,34 +112,21 @@ def test_published_variants_are_of_fewer_networks_unless_others_are_named():
     assert named.surrogates == ("dlib",)
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"), [("cpu", "strong"), ("gpu", "strong"), ("tpu", "strong")]
-)
-def test_the_devices_decide_the_preset_where_nobody_names_one(
-    kind, expected, monkeypatch, tmp_path
-):
-    """Once JAX has them: wheels that are installed say nothing of devices."""
-    (tmp_path / "jax_cuda12_plugin").mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("tipim_jax.attack.__main__.backend", lambda: kind)
-    given = []
-    monkeypatch.setattr(
-        "tipim_jax.attack.run.run", lambda settings, *others: given.append(settings)
-    )
+def test_the_strong_masks_are_the_default_whatever_starts_from_them(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("[method]\nepsilon = 7\n")
-    method = settings.PRESETS[expected]()
-    for arguments, wanted in (
-        ([], method),
-        (["--iterations", "3"], dataclasses.replace(method, iterations=3)),
-        (["--config", str(file)], dataclasses.replace(method, epsilon=7.0)),
-        (["--preset", "auto"], method),
-        (["--preset", "official"], TipIm.official()),
-        (["--config", str(CONFIGS / "fast.toml")], TipIm.fast()),
+    method = TipIm.strong()
+    for arguments, preset, wanted in (
+        ([], "strong", method),
+        (["--iterations", "3"], "strong", dataclasses.replace(method, iterations=3)),
+        (["--config", str(file)], "strong", dataclasses.replace(method, epsilon=7.0)),
+        (["--strength", "subtle"], "subtle", TipIm.subtle()),
+        (["--preset", "official"], "official", TipIm.official()),
+        (["--config", str(CONFIGS / "fast.toml")], "fast", TipIm.fast()),
     ):
-        assert main(arguments) == 0
-        assert given[-1].method == wanted
-    assert [one.preset for one in given] == [expected] * 4 + ["official", "fast"]
+        found = settings.parse(arguments)
+        assert found.method == wanted and found.preset == preset
+    assert settings.Attack().method == method
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tipim_jax.attack.settings import PIPE, Attack, parse
-from tipim_jax.backend import backend
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
-from tipim_jax.engine import defaults
 from tipim_jax.runtime import configure
 
 
@@ -67,8 +65,6 @@ def _protect(
     try:
         configure()
         process = join(settings.coordinator, settings.num_processes, settings.process_id)
-        if settings.preset == defaults.AUTO:  # JAX has its devices now
-            settings = parse(arguments, auto=defaults.preset(backend()))
         command = shlex.join(["tipim", "protect", *arguments])
         if settings.watch:
             return _worst(map(summarise, watch(settings, command, errors, process)))

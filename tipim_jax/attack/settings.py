@@ -15,7 +15,7 @@ from tipim_jax.method.settings import PRESETS, TipIm
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
 Strength = Literal["subtle", "balanced", "strong"]
-PresetName = tyro.extras.literal_type_from_choices((*PRESETS, defaults.AUTO))
+PresetName = tyro.extras.literal_type_from_choices(PRESETS)
 
 PIPE = Path("-")  # stands for standard input
 _PATHS = ("paths", "only", "excepted")  # settings that are lists of them
@@ -84,8 +84,8 @@ class Attack:
         surrogate is held out: it tells what to expect of a recogniser that nobody knows.
       targets: Folder with one photo of each person that the photos shall be taken for.
       gallery: Folder of folders, one per person, that the protected photos are searched for in.
-      preset: What the method's settings and the surrogates start from: fast, strong, or a published
-        variant; auto is strong on a GPU or TPU, fast elsewhere.
+      preset: What the method's settings and the surrogates start from: a strength, fast, which was
+        the default before, or a published variant.
       config: TOML file with settings, see configs/; a flag wins over it.
       batch_size: How many faces are protected together.
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
@@ -103,8 +103,7 @@ class Attack:
       coordinator: Address of the first of several processes that share the photos.
       num_processes: How many there are.
       process_id: Which one this is, from 0.
-      method: Each row of the method's definition is a setting; defaults are the preset's, of auto
-        those of fast are shown.
+      method: Each row of the method's definition is a setting; defaults are the preset's.
     """
 
     paths: Annotated[
@@ -142,7 +141,7 @@ class Attack:
     gallery: Annotated[
         Path | None, _unset("the bundled people and the given photos themselves")
     ] = None
-    preset: PresetName = defaults.AUTO
+    preset: PresetName = defaults.PRESET
     config: Annotated[Path | None, _unset("none", "FILE")] = None
     batch_size: int = defaults.BATCH_SIZE
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -154,7 +153,7 @@ class Attack:
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None
     process_id: Annotated[int | None, _unset("0", "N")] = None
-    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=TipIm.fast)
+    method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=PRESETS[defaults.PRESET])
 
     @property
     def surrogates(self) -> tuple[str, ...]:
@@ -167,12 +166,8 @@ class Attack:
         return tuple(sorted(judges, key=lambda name: name not in self.surrogates))
 
 
-def parse(arguments: list[str], *, auto: str = defaults.AUTO) -> Attack:
+def parse(arguments: list[str]) -> Attack:
     """Reads the command line; exits with status 2 and a message where it makes no sense.
-
-    Args:
-      auto: the preset that the devices decide, once they are known: of "auto" the method's settings
-        are for show.
 
     Raises:
       SettingsError: a configuration file that cannot be read, or a value out of its range.
@@ -185,10 +180,10 @@ def parse(arguments: list[str], *, auto: str = defaults.AUTO) -> Attack:
                 first[name] = arguments[position + 1]
             elif argument.startswith(f"--{name}="):
                 first[name] = argument.split("=", 1)[1]
-    settings = read_config(Path(first["config"]), auto) if first["config"] else _start(auto, auto)
+    settings = read_config(Path(first["config"])) if first["config"] else _start(defaults.PRESET)
     preset = first["preset"] or first["strength"]
     if preset is not None:
-        settings = dataclasses.replace(settings, method=_start(preset, auto).method)
+        settings = dataclasses.replace(settings, method=_start(preset).method)
     from_file = settings
     settings = dataclasses.replace(settings, surrogate=(), recogniser=())
     settings = tyro.cli(
@@ -203,10 +198,9 @@ def parse(arguments: list[str], *, auto: str = defaults.AUTO) -> Attack:
             f"--strength {settings.strength} and --preset {first['preset']} are two names of one "
             "setting; give one of them"
         )
-    preset = settings.strength or settings.preset
     settings = dataclasses.replace(
         settings,
-        preset=auto if preset == defaults.AUTO else preset,
+        preset=settings.strength or settings.preset,
         strength=None,
         surrogate=settings.surrogate or from_file.surrogate,
         recogniser=settings.recogniser or from_file.recogniser,
@@ -249,13 +243,12 @@ def check(settings: Attack) -> None:
         )
 
 
-def _start(preset: str, auto: str) -> Attack:
+def _start(preset: str) -> Attack:
     """What a preset says; one that is unknown is named when the flags are read."""
-    preset = auto if preset == defaults.AUTO else preset
-    return Attack(preset=preset, method=PRESETS.get(preset, TipIm.fast)())
+    return Attack(preset=preset, method=PRESETS.get(preset, PRESETS[defaults.PRESET])())
 
 
-def read_config(path: Path, auto: str = defaults.AUTO) -> Attack:
+def read_config(path: Path) -> Attack:
     """Reads a TOML file: the command's settings by name, the method's in the table [method].
 
     Raises:
@@ -267,11 +260,11 @@ def read_config(path: Path, auto: str = defaults.AUTO) -> Attack:
         raise SettingsError(f"--config {error}") from None
     if "strength" in table:
         table.setdefault("preset", table.pop("strength"))
-    preset = table.get("preset", defaults.AUTO)
-    if preset not in (*PRESETS, defaults.AUTO):
-        known = ", ".join((*PRESETS, defaults.AUTO))
+    preset = table.get("preset", defaults.PRESET)
+    if preset not in PRESETS:
+        known = ", ".join(PRESETS)
         raise SettingsError(f"{path}: preset is {preset!r}; expected one of {known}")
-    start = _start(preset, auto)
+    start = _start(preset)
     method = fill(start.method, table.pop("method", {}), f"{path}: [method] ")
     settings = fill(start, table, f"{path}: ")
     lists = {name: tuple(map(Path, getattr(settings, name))) for name in _PATHS}

@@ -14,14 +14,9 @@ STRENGTHS = {
     "balanced": "Seen on a close look. Most recognisers take you for somebody else.",
     "strong": "Plainly seen. The best protection there is here, for photos that will be searched.",
 }
-AUTO = "auto"  # the preset that the devices decide
+PRESET = "strong"
 
 
 def surrogates(preset: str) -> tuple[str, ...]:
     """The networks that a preset's masks are made with."""
-    return SURROGATES if preset in (AUTO, "fast", *STRENGTHS) else _PUBLISHED
-
-
-def preset(backend: str) -> str:
-    """The preset for what JAX computes on."""
-    return "strong"
+    return SURROGATES if preset in ("fast", *STRENGTHS) else _PUBLISHED

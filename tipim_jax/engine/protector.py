@@ -96,7 +96,7 @@ class Protector:
         """
         configure()
         kind = backend()
-        self.method = PRESETS[defaults.preset(kind)]() if method is None else method
+        self.method = PRESETS[defaults.PRESET]() if method is None else method
         self.method.check()
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
