@@ -137,9 +137,11 @@ function words(photo) {
 const judge = (face) => face.find((one) => one.held_out) || face[0];
 const who = (one) => `a recogniser that ${one.held_out ? "never saw the mask" : "it was made for"}`;
 
+const judgedOf = (photo) => photo.opinions.map(judge).filter(Boolean);
+const stillKnown = (photo) => judgedOf(photo).some((one) => one.cosine >= one.threshold);
+
 function verdict(photo) {
-  const faces = photo.opinions.filter((face) => face.length);
-  const judged = faces.map(judge).filter(Boolean);
+  const faces = photo.opinions.filter((face) => face.length), judged = judgedOf(photo);
   const still = judged.filter((one) => one.cosine >= one.threshold).length;
   const rest = photo.faces.length + photo.unsure.length - faces.length;
   const note = rest ? ` ${counted(rest, "face")} not protected.` : "";
