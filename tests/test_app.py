@@ -253,20 +253,24 @@ def test_the_page_runs_and_loads_nothing_from_elsewhere(browser):
     assert TOKEN not in answer.text
 
 
-def test_the_command_serves_the_page_until_ctrl_c_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_the_command_serves_the_page_until_it_is_ended_and_leaves_nothing(tmp_path, how):
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "tipim_jax.app", "--no-open"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        said = process.stdout.readline()
-        address = said.removeprefix("The page: ").strip()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        address = process.stdout.readline().removeprefix("The page: ").strip()
         with urllib.request.urlopen(address) as answer:
             assert b"Drop photos" in answer.read()
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(address[:-2] + "/")
+            urllib.request.urlopen(f"{address[:-3]}/")
         assert [*tmp_path.glob("tipim-app-*")]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(getattr(signal, how))
         process.communicate(timeout=30)
         assert process.returncode == 0
+    finally:
+        process.kill()
+        process.communicate()
     assert not [*tmp_path.glob("tipim-app-*")]
 
 

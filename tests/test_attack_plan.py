@@ -20,7 +20,11 @@ def test_it_says_what_it_will_do_and_how_long_that_takes(two_cores):
     fast = dataclasses.replace(settings.parse(["--preset", "fast"]), paths=())
     assert plan.plan(fast, 12, "cpu") == [
         "12 photos, masks of preset fast, on 2 cores of the CPU",
-        "about 5 s a face, after a minute to get ready; 60 s with one in each photo",
+        "about 5 s a face, after up to a minute to get ready; 60 s with one in each photo",
+    ]
+    assert plan.plan(fast, 1, "cpu") == [
+        "one photo, masks of preset fast, on 2 cores of the CPU",
+        "about 5 s a face, after up to a minute to get ready",
     ]
     strong = settings.parse(["--strength", "strong"])
     what, time = plan.plan(strong, None, "gpu")
@@ -67,7 +71,7 @@ def test_what_takes_longer_is_said_to_take_longer(two_cores, monkeypatch):
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        (0, "less than a second"),
+        (0.2, "1 s"),
         (1.2, "1 s"),
         (7.4, "7 s"),
         (22.4, "20 s"),

@@ -97,7 +97,7 @@ def test_three_lines_say_what_came_of_it(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "protected: 3 faces in 2 photos; not protected: 2 files, named above",
         "dlib, which never saw the masks, recognises 0 of 3 faces (3 before)",
-        "report, not to be posted: it shows faces as they were: out/report.html",
+        "report, not to be posted as it shows faces as they were: out/report.html",
     ]
     print_outcome(results([photo(0)]), Console(), None)
     assert capsys.readouterr().out.splitlines() == [

@@ -1,6 +1,7 @@
 """`tipim app`: see `--help`."""
 
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -139,6 +140,12 @@ def _serve(settings: App, listening: socket.socket, folder: Path, console: Conso
     if settings.open:
         address = f"http://{host}:{port}{lock.once}"
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # the latter where the terminal is closed
+            if hasattr(signal, name):
+                signal.signal(
+                    getattr(signal, name), lambda *_: setattr(server, "should_exit", True)
+                )
     studio.start()
     try:
         server.run(sockets=[listening])

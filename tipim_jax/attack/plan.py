@@ -32,10 +32,11 @@ def plan(settings: Attack, photos: int | None, kind: str) -> list[str]:
     what, in_all = "photos that arrive", ""
     if photos is not None:
         what = counted(photos, "photo")
+    if photos and photos > 1:
         in_all = f"; {roughly(each * photos)} with one in each photo"
     return [
         f"{what}, masks of {strength}, on {device}",
-        f"about {roughly(each)} a face, after {_READY[kind]} to get ready{in_all}",
+        f"about {roughly(each)} a face, after up to {_READY[kind]} to get ready{in_all}",
     ]
 
 
@@ -49,8 +50,6 @@ def seconds_a_face(settings: Attack, kind: str) -> float:
 
 def roughly(seconds: float) -> str:
     """A duration with no more digits than a guess deserves."""
-    if seconds < 1:
-        return "less than a second"
     if seconds < 100:
         return f"{_rounded(seconds)} s"
     if seconds < 100 * 60:

@@ -93,7 +93,7 @@ def print_outcome(results: Results, console: Console, page: Path | None) -> None
     else:
         console.print(f"protected: nothing{not_all}")
     if page:
-        warning = ", not to be posted: it shows faces as they were" if results.photos else ""
+        warning = ", not to be posted as it shows faces as they were" if results.photos else ""
         console.print(f"report{warning}: {page}")
 
 

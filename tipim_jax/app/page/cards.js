@@ -19,7 +19,11 @@ function show() {
   }
   state.photos = state.photos.filter((p) => !(p.state === "failed" && !p.width));
   const here = new Set(state.photos.map((photo) => photo.id));
-  for (const [id, card] of cards) if (!here.has(id)) { card.root.remove(); cards.delete(id); }
+  for (const [id, card] of cards) if (!here.has(id)) {
+    if (!refused.has(id)) note(card.name.textContent, "it was deleted here after an hour");
+    card.root.remove();
+    cards.delete(id);
+  }
   for (const photo of state.photos) {
     if (!alone.has(photo.id)) alone.set(photo.id, new Set(photo.alone));
     if (!cards.has(photo.id)) cards.set(photo.id, makeCard(photo));
@@ -50,7 +54,7 @@ function makeCard(photo) {
   card.save = make("a", "button small", "Save", { download: "" });
   card.save.onclick = () => { const now = found(photo.id); saved.add(`${now.id} ${now.version}`); };
   card.remove = make("button", "remove", "×", { title: "Remove" });
-  card.remove.onclick = () => act(() => ask(`pages/${page}/photos/${photo.id}`, "DELETE"));
+  card.remove.onclick = () => act(() => refused.add(photo.id) && ask(`pages/${page}/photos/${photo.id}`, "DELETE"));
   for (const [one, what] of [[card.compare, "Compare"], [card.save, "Save"],
     [card.remove, "Remove"]]) one.setAttribute("aria-label", `${what} ${photo.name}`);
   card.bar.setAttribute("aria-label", `Progress of ${photo.name}`);
@@ -133,9 +137,11 @@ function words(photo) {
 const judge = (face) => face.find((one) => one.held_out) || face[0];
 const who = (one) => `a recogniser that ${one.held_out ? "never saw the mask" : "it was made for"}`;
 
+const judgedOf = (photo) => photo.opinions.map(judge).filter(Boolean);
+const stillKnown = (photo) => judgedOf(photo).some((one) => one.cosine >= one.threshold);
+
 function verdict(photo) {
-  const faces = photo.opinions.filter((face) => face.length);
-  const judged = faces.map(judge).filter(Boolean);
+  const faces = photo.opinions.filter((face) => face.length), judged = judgedOf(photo);
   const still = judged.filter((one) => one.cosine >= one.threshold).length;
   const rest = photo.faces.length + photo.unsure.length - faces.length;
   const note = rest ? ` ${counted(rest, "face")} not protected.` : "";

@@ -11,7 +11,7 @@ let timer = 0, gone = false, began = 0, heard = "";
 const cards = new Map();    // a photo's id: its elements
 const alone = new Map();    // a photo's id: faces that are left alone, by number
 const saved = new Set();    // "id version" of what was saved
-const refused = new Set();  // ids of what turned out to be no photo
+const refused = new Set();  // ids of what was removed, or turned out to be no photo
 const unsent = [];
 let sending = 0;
 
@@ -83,7 +83,6 @@ function note(name, why) {
   item.textContent = `${name}: ${why}`;
   $("notes").querySelector("ul").append(item);
   $("notes").hidden = false;
-  say(`${name} was not taken: ${why}`);
 }
 
 function take(file, name) {
@@ -105,8 +104,10 @@ async function send() {
   sending += 1;
   const query = new URLSearchParams({ name, modified: file.lastModified || 0 });
   try { await ask(`pages/${page}/photos?${query}`, "POST", file); } catch (error) {
-    if (error.status === 429 && error.message.includes("again")) unsent.push({ file, name });
-    else note(name, error.status ? error.message : "it could not be read or sent");
+    if (error.status === 429 && error.message.includes("again")) {
+      unsent.push({ file, name });
+      await new Promise((done) => { setTimeout(done, 500); });
+    } else note(name, error.status ? error.message : "it could not be read or sent");
   }
   sending -= 1;
   soon(true);

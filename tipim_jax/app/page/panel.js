@@ -40,8 +40,11 @@ function showPanel() {
     said = `${ours.length - busy.length} of ${counted(ours.length, "photo")} done${left(share)}`;
     if (state.loading && !share) said = `${state.loading} …`;
   } else if (looking) said = `looking for faces in ${counted(looking, "photo")} …`;
-  else if (done.length && !to.length) said = `${counted(done.length, "photo")} protected${
-    none ? `; in ${none} no face was found` : ""}.`;
+  else if (done.length && !to.length) {
+    const vain = done.filter(stillKnown).length;
+    said = `${counted(done.length, "photo")} protected${vain ? `; in ${vain} a face is still known`
+      : ""}${none ? `; in ${none} no face was found` : ""}.`;
+  }
   else if (!to.length) said = "No face to protect yet.";
   else if (none) said = `In ${counted(none, "photo")} no face was found.`;
   if ($("waiting").textContent !== said) $("waiting").textContent = said;
