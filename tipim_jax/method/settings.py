@@ -157,9 +157,9 @@ class TipIm:
             cls.fast(),
             budget="dssim",
             epsilon=24.0,
-            colour_cost=1.5,
+            colour_cost=4.0,
             smooth_epsilon=255.0,
-            colour_epsilon=255.0,
+            colour_epsilon=6.0,
         )
 
     @classmethod
