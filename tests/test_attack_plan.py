@@ -20,11 +20,11 @@ def test_it_says_what_it_will_do_and_how_long_that_takes(two_cores):
     fast = dataclasses.replace(settings.parse(["--preset", "fast"]), paths=())
     assert plan.plan(fast, 12, "cpu") == [
         "12 photos, masks of preset fast, on 2 cores of the CPU",
-        "about 5 s a face, after up to a minute to get ready; 60 s with one in each photo",
+        "about 5 s a face, 60 s with one in each photo; the first time up to two minutes more",
     ]
     assert plan.plan(fast, 1, "cpu") == [
         "one photo, masks of preset fast, on 2 cores of the CPU",
-        "about 5 s a face, after up to a minute to get ready",
+        "about 5 s a face; the first time up to two minutes more",
     ]
     strong = settings.parse(["--strength", "strong"])
     what, time = plan.plan(strong, None, "gpu")

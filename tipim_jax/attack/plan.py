@@ -12,7 +12,8 @@ from tipim_jax.runtime import cores
 # Seconds of one iteration of one face against one network, towards one target: of one core, as
 # measured on one of a server (docs/protection.md), and of a GPU. Other machines have others.
 _CORE, _ACCELERATOR = 0.05, 0.0007
-_READY = {"cpu": "a minute", "gpu": "two minutes", "tpu": "two minutes"}  # mostly to compile
+# What comes on top where nothing is kept of earlier runs yet: mostly compiling.
+_FIRST_TIME = {"cpu": "two minutes", "gpu": "four minutes", "tpu": "four minutes"}
 
 
 _TARGETS = 10  # people, as many as are bundled; a search tries a step towards each of them
@@ -33,10 +34,10 @@ def plan(settings: Attack, photos: int | None, kind: str) -> list[str]:
     if photos is not None:
         what = counted(photos, "photo")
     if photos and photos > 1:
-        in_all = f"; {roughly(each * photos)} with one in each photo"
+        in_all = f", {roughly(each * photos)} with one in each photo"
     return [
         f"{what}, masks of {strength}, on {device}",
-        f"about {roughly(each)} a face, after up to {_READY[kind]} to get ready{in_all}",
+        f"about {roughly(each)} a face{in_all}; the first time up to {_FIRST_TIME[kind]} more",
     ]
 
 
