@@ -19,11 +19,12 @@ _FIRST_TIME = {"cpu": "two minutes", "gpu": "four minutes", "tpu": "four minutes
 _TARGETS = 10  # people, as many as are bundled; a search tries a step towards each of them
 
 
-def plan(settings: Attack, photos: int | None, kind: str) -> list[str]:
+def plan(settings: Attack, photos: int | None, there: int, kind: str) -> list[str]:
     """Lines that say it.
 
     Args:
       photos: how many there are; None: whatever arrives.
+      there: of how many of them an earlier run has made protected copies.
       kind: of the devices, as `backend` has it.
     """
     name = settings.preset
@@ -32,9 +33,9 @@ def plan(settings: Attack, photos: int | None, kind: str) -> list[str]:
     each = seconds_a_face(settings, kind)
     what, in_all = "photos that arrive", ""
     if photos is not None:
-        what = counted(photos, "photo")
-    if photos and photos > 1:
-        in_all = f", {roughly(each * photos)} with one in each photo"
+        what = counted(photos, "photo") + (f", {there:,} of them done before" if there else "")
+        if photos - there > 1:
+            in_all = f", {roughly(each * (photos - there))} with one in each photo"
     return [
         f"{what}, masks of {strength}, on {device}",
         f"about {roughly(each)} a face{in_all}; the first time up to {_FIRST_TIME[kind]} more",
