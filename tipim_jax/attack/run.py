@@ -4,11 +4,11 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from tipim_jax.attack.gallery import gallery_files
 from tipim_jax.attack.measure import measure, results
-from tipim_jax.attack.plan import FacesFound, plan, seconds_a_face
+from tipim_jax.attack.plan import FacesFound, plan, seconds_for
 from tipim_jax.attack.prepare import already_there, input_files, load_protector, make_output
 from tipim_jax.attack.saved import ProtectedPhoto
 from tipim_jax.attack.settings import Attack
@@ -273,7 +273,7 @@ def _protect(
     outputs = dict(zip((file.source for file in among), outputs, strict=True))
     written_how = f"{settings.format} {settings.metadata}"
     journal = Journal(settings.output, f"{protector.decides} {written_how}")
-    each = seconds_a_face(settings, backend())
+    seconds = partial(seconds_for, settings, backend())
     own = [file for group in process.part_of([files]) for file in group]
 
     def protected(some, overwrite):
@@ -286,7 +286,7 @@ def _protect(
             metadata=settings.metadata,
             first_frame=settings.first_frame,
             add_bar=bars.add,
-            found_faces=FacesFound(bars.say, each),
+            found_faces=FacesFound(bars.say, seconds),
         )
 
     outcome = protected(own, settings.overwrite)
