@@ -27,7 +27,7 @@ class Table:
       ignored: Reason why nothing needs an array, by source name or pattern with `*`. It need not be
         there.
       given: Value of what such files do not hold, by path of ours.
-      rename: From a file's arrays to the same under the names that are meant here, where those in
+      renamed: From a file's arrays to the same under the names that are meant here, where those in
         the file are chance.
     """
 
@@ -36,7 +36,7 @@ class Table:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, float] = field(default_factory=dict)
-    rename: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]] = dict
+    renamed: Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]] = dict
 
     def knows(self, name: str) -> bool:
         """Whether anything is said of an array called `name`."""
@@ -55,7 +55,7 @@ def without_prefix(table: Table, source: Mapping[str, np.ndarray]) -> dict[str, 
     most names known to the table are left out, and with them all arrays whose names lack them: what
     lies beside the network, such as the classifier of its training.
     """
-    source = table.rename(source)
+    source = table.renamed(source)
     prefixes = {""}
     for name in source:
         parts = name.split(".")

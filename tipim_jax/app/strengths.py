@@ -28,14 +28,10 @@ def strengths(iterations: int | None = None) -> tuple[Strength, ...]:
     Args:
       iterations: in place of each one's own number.
     """
-    # As long as there is no preset of that name, `strong` is what accelerators take the time for.
-    presets = {name: name for name in defaults.STRENGTHS if name in PRESETS}
-    if "balanced" not in presets:
-        presets = {"balanced": "fast"}
     found = []
-    for name, preset in presets.items():
-        method = PRESETS[preset]()
+    for name, words in defaults.STRENGTHS.items():
+        method = PRESETS[name]()
         if iterations:
             method = dataclasses.replace(method, iterations=iterations)
-        found.append(Strength(name, defaults.STRENGTHS[name], method))
+        found.append(Strength(name, words, method))
     return tuple(found)

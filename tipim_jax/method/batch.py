@@ -116,15 +116,7 @@ def start(
         alignments = _of_each_window(np.moveaxis(alignments, 1, 0) if stacked else alignments, 3)
     _check_windows(surrogates, targets, alignments)
     surrogates, layout = _laid_out(surrogates, batch, targets[0].shape, layout)
-    numbers = Numbers(
-        epsilon=settings.epsilon,
-        dssim=settings.dssim,
-        colour_cost=settings.colour_cost,
-        smooth_epsilon=settings.smooth_epsilon,
-        self_weight=settings.self_weight,
-        gamma=settings.gamma,
-        step_size=settings.step_size,
-    )
+    numbers = Numbers(*(getattr(settings, name) for name in Numbers._fields))
     return _start(
         surrogates,
         images,
@@ -231,12 +223,7 @@ def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers)
     rows, target_embeddings = steps.allowed(known, key)
     size = window_sizes(surrogates).get(0, (112, 112))
     window = None if alignments is None else alignments[0], size
-    weight = budget_weight(
-        image,
-        *window,
-        numbers.epsilon,
-        numbers.smooth_epsilon,
-    )
+    weight = budget_weight(image, *window, numbers.epsilon, numbers.smooth_epsilon)
     problem = Problem(
         original=image,
         weight=weight,

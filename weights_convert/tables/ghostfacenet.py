@@ -43,7 +43,7 @@ def tables(network: Network) -> tuple[Table, ...]:
     """The authors' Keras files, which DeepFace took over, and DeepFace's own of PyTorch."""
     rename = partial(counted, named=tuple(_NAMED))
     return (
-        Table("keras", dict(_keras_weights()), rename=rename),
+        Table("keras", dict(_keras_weights()), renamed=rename),
         Table("torch", dict(_torch_weights()), ignored=COUNTERS),
     )
 

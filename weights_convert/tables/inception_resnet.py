@@ -82,7 +82,7 @@ def tables(network: Network) -> tuple[Table, ...]:
         Table("torch", dict(_torch_weights()), ignored=ignored),
         Table("torch", dict(_deepface_weights()), ignored=COUNTERS),
         Table("tensorflow", dict(_slim_weights()), given=unscaled),
-        Table("keras", dict(_keras_weights()), given=unscaled, rename=_second_branches),
+        Table("keras", dict(_keras_weights()), given=unscaled, renamed=_second_branches),
     )
 
 

@@ -18,7 +18,7 @@ def tables(network: Network) -> tuple[Table, ...]:
     names = [name for name, _, _ in _layers()]
     last = f"conv_{len(names)}/*"
     return (
-        Table("keras", dict(_keras_weights()), ignored={last: _PEOPLE}, rename=counted),
+        Table("keras", dict(_keras_weights()), ignored={last: _PEOPLE}, renamed=counted),
         Table("torch", dict(_torch_weights()), ignored={"fc8.*": _PEOPLE}),
     )
 
