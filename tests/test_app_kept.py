@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from app_cases import Browser, FakeEngine, a_studio, picture, protect
 
-from tipim_jax.app.__main__ import forget_killed_runs
+from tipim_jax.app.__main__ import forget_killed_runs, has_screen
 
 
 @pytest.fixture
@@ -98,6 +98,17 @@ def test_the_command_serves_the_page_until_it_is_ended_and_leaves_nothing(tmp_pa
         process.kill()
         process.communicate()
     assert not [*tmp_path.glob("tipim-app-*")]
+
+
+@pytest.mark.parametrize(
+    ("system", "screen", "opens"),
+    [("linux", "", False), ("linux", ":0", True), ("darwin", "", True), ("win32", "", True)],
+)
+def test_a_browser_is_opened_where_there_is_a_screen(monkeypatch, system, screen, opens):
+    monkeypatch.setattr(sys, "platform", system)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.setenv(name, screen if name == "DISPLAY" else "")
+    assert has_screen() == opens
 
 
 def test_photos_of_runs_that_were_killed_are_deleted_by_the_next_one(tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ for (const [index, one] of known.strengths.entries()) {
   const label = make("label", "strength"), input = make("input", "", "", { type: "radio",
     name: "strength", value: one.name });
   const kept = sessionStorage.getItem("tipim-strength");
-  input.checked = kept ? kept === one.name : one.name === "balanced" || !index;
+  const wanted = known.strengths.some((other) => other.name === kept) ? kept : "balanced";
+  input.checked = one.name === wanted || !index;
   input.onchange = () => { sessionStorage.setItem("tipim-strength", one.name); show(); };
   label.append(input, make("b", "", one.title), make("span", "", one.words));
   $("strengths").append(label);
