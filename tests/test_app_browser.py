@@ -140,6 +140,25 @@ def test_a_folder_keeps_its_folders_and_what_is_hidden_is_passed_over(tab, tmp_p
     assert sorted(saved(tab).namelist()) == ["holiday/a.jpg", "holiday/beach/a.jpg"]
 
 
+def test_faces_of_a_group_are_large_enough_to_click(tab):
+    group = Image.new("RGB", (2000, 800), "grey")
+    for number in range(3):
+        one = Image.open(portraits()[number]).resize((160, 160))
+        group.paste(one, (200 + 600 * number, 300))
+    stream = io.BytesIO()
+    group.save(stream, "JPEG", quality=95)
+    drop(tab, [("group.jpg", "image/jpeg", stream.getvalue())])
+    until(tab, "document.querySelectorAll('.face').length === 3")
+    for face in tab.locator(".face").all():
+        box = face.bounding_box()
+        assert min(box["width"], box["height"]) >= 24  # WCAG 2.2, 2.5.8
+    tab.locator(".face").nth(1).click()
+    assert tab.inner_text("#protect") == "Protect 2 faces in 1 photo"
+    tab.click("#protect")
+    until(tab, "document.querySelectorAll('.card.done').length === 1")
+    assert "all 2 faces for somebody else. 1 face not protected." in tab.inner_text(".state")
+
+
 def test_a_reload_and_the_back_button_keep_the_photos_and_leaving_deletes_them(
     tab, address, tmp_path
 ):

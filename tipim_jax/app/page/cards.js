@@ -96,6 +96,8 @@ function showCard(card, photo) {
 
 function makeFaces(card, photo) {
   card.faces.forEach((face) => face.remove());
+  // Of a group the faces are to be large enough to be clicked.
+  card.root.classList.toggle("group", photo.faces.some((box) => box[2] < 0.1));
   card.faces = [...photo.faces, ...photo.unsure].map((box, index) => {
     const sure = index < photo.faces.length;
     const face = make(sure ? "button" : "span", sure ? "face" : "face unsure");
