@@ -1,8 +1,9 @@
 """Uploads that never end, break off or come all at once, over a real connection."""
 
+import select
 import socket
-import threading
 import time
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -86,26 +87,27 @@ def test_endless_truncated_and_silent_uploads_end_and_leave_nothing(browser, por
     assert browser.told()["photos"] == []
 
 
-def test_ten_uploads_at_once_are_taken_or_told_to_wait(browser, port):
-    content, statuses = picture(), []
-
-    def send():
-        with connection(port) as stream:
+def test_of_ten_uploads_at_once_some_are_taken_and_the_others_told_to_wait(folder):
+    content = picture()
+    with a_studio(folder, uploads=4) as studio, served(studio) as port, ExitStack() as stack:
+        browser = Browser(studio)
+        browser.open()
+        streams = [stack.enter_context(connection(port)) for _ in range(10)]
+        for stream in streams:
             length = f"Content-Length: {len(content)}"
             stream.sendall(head(port, browser.page, length, "Connection: close"))
-            time.sleep(0.3)
+        refused = []
+        while len(refused) < 6:
+            readable, _, _ = select.select([*set(streams) - {*refused}], [], [], 10)
+            assert readable
+            refused += readable
+        assert {answered(stream).split()[1] for stream in refused} == {b"429"}
+        taken = [stream for stream in streams if stream not in refused]
+        for stream in taken:
             stream.sendall(content)
-            statuses.append(int(answered(stream).split()[1]))
-
-    threads = [threading.Thread(target=send) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(statuses) == 10 and set(statuses) <= {201, 429}
-    assert statuses.count(201) >= 4
-    assert len(browser.rested()) == 1  # all have one name
-    assert len(browser.told()["photos"]) == statuses.count(201)
+        assert [answered(stream).split()[1] for stream in taken] == [b"201"] * 4
+        browser.rested()
+        assert len(browser.told()["photos"]) == 4
 
 
 def test_the_server_listens_on_this_machine_alone(browser, port):
