@@ -110,8 +110,8 @@ def test_each_arrival_is_summed_up_and_the_worst_decides_the_status(tmp_path, mo
     batches = [results([photo(0)]), results([photo(1)], missed), results([photo(2)])]
     seen = []
 
-    def begin(settings, *others, photos):
-        seen.append((settings.watch, photos))
+    def begin(settings, command, console, process, files):
+        seen.append((settings.watch, files))
         return SimpleNamespace(photos=lambda given, among: (given, {}))
 
     monkeypatch.setattr(run.Run, "begin", begin)

@@ -46,6 +46,14 @@ def test_the_first_word_says_which_command_and_none_means_protect(arguments, run
     assert ran == [(f"{runs}.__main__", given)]
 
 
+def test_ctrl_c_is_no_traceback_however_early_it_comes(monkeypatch):
+    def resolve_name(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command.pkgutil, "resolve_name", resolve_name)
+    assert command.main(["holiday/"]) == 130
+
+
 def test_a_command_that_is_mistyped_is_not_taken_for_a_photo(ran, capsys, tmp_path, monkeypatch):
     assert command.main(["protetc", "a.jpg"]) == 2
     assert "did you mean `tipim protect`?" in capsys.readouterr().err

@@ -122,7 +122,7 @@ def test_file_that_is_no_file_is_named(cache, tmp_path):
 
 def test_network_that_nobody_publishes_asks_for_a_file(cache):
     for ask in (load, convert):
-        with pytest.raises(ConversionError, match=r"weights_convert irse50 --from FILE.*PyTorch"):
+        with pytest.raises(ConversionError, match=r"tipim weights irse50 --from FILE.*PyTorch"):
             ask("irse50")
     assert not is_cached(get("irse50"))
     assert cache() == []

@@ -56,7 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(command: str, arguments: list[str]) -> int:
-    return pkgutil.resolve_name(_COMMANDS[command][0])(arguments)
+    try:
+        return pkgutil.resolve_name(_COMMANDS[command][0])(arguments)
+    except KeyboardInterrupt:  # while it is imported, which takes a moment
+        return 130
 
 
 if __name__ == "__main__":

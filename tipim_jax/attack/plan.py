@@ -9,43 +9,47 @@ from tipim_jax.engine.defaults import STRENGTHS
 from tipim_jax.report.wording import counted
 from tipim_jax.runtime import cores
 
-# Seconds of one iteration of one face against one network, towards one target: of one core, as
-# measured on one of a server (docs/protection.md), and of a GPU. Other machines have others.
-_CORE, _ACCELERATOR = 0.05, 0.0007
-_READY = {"cpu": "a minute", "gpu": "two minutes", "tpu": "two minutes"}  # mostly to compile
-
-
+# Seconds of one iteration of one face against one network, towards one target: of one core of a
+# server and of a GPU, as measured (docs/protection.md). Other machines have others.
+_CORE, _ACCELERATOR = 0.06, 0.0007
+# What comes on top where nothing is kept of earlier runs yet: mostly compiling.
+_FIRST_TIME = {"cpu": "two minutes", "gpu": "four minutes", "tpu": "four minutes"}
 _TARGETS = 10  # people, as many as are bundled; a search tries a step towards each of them
 
 
-def plan(settings: Attack, photos: int | None, kind: str) -> list[str]:
+def plan(settings: Attack, photos: int | None, there: int, kind: str) -> list[str]:
     """Lines that say it.
 
     Args:
       photos: how many there are; None: whatever arrives.
+      there: of how many of them an earlier run has made protected copies.
       kind: of the devices, as `backend` has it.
     """
     name = settings.preset
     strength = f"strength {name}" if name in STRENGTHS else f"preset {name}"
     device = f"{cores()} cores of the CPU" if kind == "cpu" else f"the {kind.upper()}"
-    each = seconds_a_face(settings, kind)
+    to_do = cores() if photos is None else max(1, photos - there)
+    seconds = seconds_for(settings, kind, to_do)
     what, in_all = "photos that arrive", ""
     if photos is not None:
-        what = counted(photos, "photo")
-    if photos and photos > 1:
-        in_all = f"; {roughly(each * photos)} with one in each photo"
+        what = counted(photos, "photo") + (f", {there:,} of them done before" if there else "")
+        if to_do > 1:
+            in_all = f", {roughly(seconds)} with one in each photo"
     return [
         f"{what}, masks of {strength}, on {device}",
-        f"about {roughly(each)} a face, after up to {_READY[kind]} to get ready{in_all}",
+        f"about {roughly(seconds / to_do)} a face{in_all}; "
+        f"the first time up to {_FIRST_TIME[kind]} more",
     ]
 
 
-def seconds_a_face(settings: Attack, kind: str) -> float:
-    """How long a face takes, as far as one can know before."""
+def seconds_for(settings: Attack, kind: str, faces: int) -> float:
+    """How long so many faces take, as far as one can know before; a core works on one of them."""
     method = settings.method
     searches = _TARGETS / method.search_every if method.target_choice == "search" else 0
     passes = method.iterations * len(settings.surrogates) * max(1, method.views) * (1 + searches)
-    return passes * (_CORE / cores() if kind == "cpu" else _ACCELERATOR)
+    if kind == "cpu":
+        return passes * _CORE * max(1, faces / cores())
+    return passes * _ACCELERATOR * faces
 
 
 def roughly(seconds: float) -> str:
@@ -68,8 +72,8 @@ def _rounded(value: float) -> int:
 class FacesFound:
     """Says how long it takes as faces are found; called by threads."""
 
-    def __init__(self, say: Callable[[str], None], seconds: float):
-        """Takes what shows a line, and the seconds of a face."""
+    def __init__(self, say: Callable[[str], None], seconds: Callable[[int], float]):
+        """Takes what shows a line, and what says how long so many faces take."""
         self._say, self._seconds = say, seconds
         self._faces, self._lock = 0, threading.Lock()
 
@@ -78,5 +82,5 @@ class FacesFound:
             return
         with self._lock:
             self._faces += faces
-            in_all = roughly(self._faces * self._seconds)
+            in_all = roughly(self._seconds(self._faces))
             self._say(f"{counted(self._faces, 'face')} to mask, found so far: about {in_all}")

@@ -1,6 +1,7 @@
 """What a run begins with: the files, the place for its output, and what is loaded."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tipim_jax.attack.gallery import bundled_file
@@ -8,7 +9,7 @@ from tipim_jax.attack.settings import Attack
 from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import bundled
 from tipim_jax.engine import Chooser, Protector
-from tipim_jax.photos import FoundFiles, find_files
+from tipim_jax.photos import FoundFiles, PhotoFile, find_files, output_paths
 
 
 def load_protector(settings: Attack) -> Protector:
@@ -45,6 +46,14 @@ def input_files(settings: Attack) -> FoundFiles:
             f"other pictures, found {others}"
         )
     return files
+
+
+def already_there(settings: Attack, files: Sequence[PhotoFile]) -> int:
+    """Of how many photos there are protected copies, by their names, that are not made anew."""
+    if settings.overwrite:
+        return 0
+    outputs = output_paths(files, settings.output, saved_as=settings.format)
+    return sum(path.is_file() for path in outputs)
 
 
 def make_output(folder: Path) -> None:

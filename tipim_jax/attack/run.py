@@ -4,12 +4,12 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from tipim_jax.attack.gallery import gallery_files
 from tipim_jax.attack.measure import measure, results
-from tipim_jax.attack.plan import FacesFound, plan, seconds_a_face
-from tipim_jax.attack.prepare import input_files, load_protector, make_output
+from tipim_jax.attack.plan import FacesFound, plan, seconds_for
+from tipim_jax.attack.prepare import already_there, input_files, load_protector, make_output
 from tipim_jax.attack.saved import ProtectedPhoto
 from tipim_jax.attack.settings import Attack
 from tipim_jax.attack.watch import arrivals
@@ -64,7 +64,7 @@ def run(settings: Attack, command: str, console: Console, process: Process) -> R
     """
     began = time.perf_counter()
     given = input_files(settings)
-    one = Run.begin(settings, command, console, process, photos=len(given.photos))
+    one = Run.begin(settings, command, console, process, given.photos)
     done = one.photos(given, began=began)
     if done is None:
         return None
@@ -94,7 +94,7 @@ def watch(settings: Attack, command: str, console: Console, process: Process) ->
     folder = settings.watch
     if folder.resolve() == settings.output.resolve():
         raise SettingsError(f"--watch {folder} is --output, too; expected another folder")
-    one = Run.begin(settings, command, console, process, photos=None)
+    one = Run.begin(settings, command, console, process, None)
     console.print(watching := f"watching {folder}; Ctrl-C ends it")
     for given, there in arrivals(folder, settings.output):
         found = one.photos(given, among=there)
@@ -125,16 +125,22 @@ class Run:
         command: str,
         console: Console,
         process: Process,
-        *,
-        photos: int | None,
+        files: Sequence[PhotoFile] | None,
     ) -> "Run":
-        """Says what it will do and loads what it takes; errors as `run`."""
+        """Says what it will do and loads what it takes; errors as `run`.
+
+        Args:
+          files: the photos; None: whatever arrives.
+        """
         make_output(settings.output)
         searched = gallery_files(settings.gallery)  # refused now, not after hours of work
         if process.count == 1:
             clear_partial(settings.output)
-        for line in plan(settings, photos, backend()) if process.index == 0 else ():
-            console.print(line)
+        if process.index == 0:
+            there = already_there(settings, files or ())
+            photos = None if files is None else len(files)
+            for line in plan(settings, photos, there, backend()):
+                console.print(line)
         with console.status("getting ready", spinner="line"):  # of signs that every console has
             protector = load_protector(settings)
         for photo, reason in protector.targets.left_out.items():
@@ -267,7 +273,7 @@ def _protect(
     outputs = dict(zip((file.source for file in among), outputs, strict=True))
     written_how = f"{settings.format} {settings.metadata}"
     journal = Journal(settings.output, f"{protector.decides} {written_how}")
-    each = seconds_a_face(settings, backend())
+    seconds = partial(seconds_for, settings, backend())
     own = [file for group in process.part_of([files]) for file in group]
 
     def protected(some, overwrite):
@@ -280,7 +286,7 @@ def _protect(
             metadata=settings.metadata,
             first_frame=settings.first_frame,
             add_bar=bars.add,
-            found_faces=FacesFound(bars.say, each),
+            found_faces=FacesFound(bars.say, seconds),
         )
 
     outcome = protected(own, settings.overwrite)

@@ -123,7 +123,7 @@ class Attack:
             name="except", metavar="PHOTO", help_behavior_hint="(default: nobody is left alone)"
         ),
     ] = ()
-    smallest: int = 0
+    smallest: Annotated[int, _unset("0", "PIXELS")] = 0
     watch: Annotated[Path | None, _unset("none", "FOLDER")] = None
     verbose: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     surrogate: Annotated[
