@@ -108,7 +108,8 @@ function showTrial() {
     const title = known.strengths.find((one) => one.name === trial.strength).title;
     said = trial.why || !judged ? trial.why : `${title}: ${who(judged)} ${
       judged.cosine < judged.threshold ? "takes this face for somebody else"
-        : "still knows this face"}. ${Math.round(trial.seconds)} seconds.`;
+        : "still knows this face"}. ${
+      counted(Math.max(1, Math.round(trial.seconds)), "second")}.`;
     if ($("try-pictures").dataset.of !== trial.id) {
       $("try-pictures").dataset.of = trial.id;
       trying("after");
