@@ -134,6 +134,11 @@ class Browser:
         return {one["name"]: one for one in told["photos"]}
 
 
+def protect(browser, photos, strength="balanced"):
+    """Asks for photos by their ids, each with the faces that are left alone."""
+    return browser.of_page("POST", "/protect", {"strength": strength, "photos": photos})
+
+
 @contextlib.contextmanager
 def served(studio):
     """The application on a port of this machine; gives the port."""

@@ -1,34 +1,29 @@
 """The page's application: photos in, protected photos out, and what is kept of them meanwhile."""
 
 import io
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-import urllib.error
-import urllib.request
 import zipfile
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from app_cases import TOKEN, Browser, FakeEngine, a_studio, picture
+from app_cases import TOKEN, Browser, FakeEngine, a_studio, picture, protect
 from PIL import Image
 
-from tipim_jax.app.__main__ import forget_killed_runs
+from tipim_jax.app import strengths
+from tipim_jax.app.engine import Chosen, ProtectorEngine
 from tipim_jax.app.names import safe_name
+from tipim_jax.identification import Recogniser
+from tipim_jax.method import TipIm
+from weights_convert import ConversionError
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return tmp_path / "photos"
-
-
-@pytest.fixture(autouse=True)
-def _made(folder):
-    folder.mkdir()
+    made = tmp_path / "photos"
+    made.mkdir()
+    return made
 
 
 @pytest.fixture
@@ -39,11 +34,6 @@ def browser(folder):
         yield browser
 
 
-def protect(browser, photos, strength="balanced"):
-    asked = {"strength": strength, "photos": photos}
-    return browser.of_page("POST", "/protect", asked)
-
-
 def test_photos_are_protected_and_come_back_as_a_zip_with_names_and_types(browser):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned
@@ -52,21 +42,22 @@ def test_photos_are_protected_and_come_back_as_a_zip_with_names_and_types(browse
         "holiday/beach.jpeg": picture(seed=1),
         "me.png": picture("PNG", seed=2),
         "old.webp": picture("WEBP", seed=3),
+        "phone.HEIC": picture("HEIF", seed=4),
     }
     for name, content in sent.items():
         assert browser.send(name, content).status == 201
     photos = browser.rested()
-    assert [len(photos[name]["faces"]) for name in sent] == [1] * 4
+    assert [len(photos[name]["faces"]) for name in sent] == [1] * 5
     assert (photos["holiday/beach.jpg"]["width"], photos["holiday/beach.jpg"]["height"]) == (60, 80)
-    assert protect(browser, {p["id"]: [] for p in photos.values()}).json() == {"photos": 4}
+    assert protect(browser, {p["id"]: [] for p in photos.values()}).json() == {"photos": 5}
     assert {p["state"] for p in browser.rested().values()} == {"done"}
     answer = browser.of_page("GET", "/zip")
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert sorted(archive.namelist()) == [
-        *("holiday/beach.jpeg", "holiday/beach.jpg", "me.png", "old.png"),
+        *("holiday/beach.jpeg", "holiday/beach.jpg", "me.png", "old.png", "phone.jpg"),
     ]
     kinds = [Image.open(archive.open(name)).format for name in sorted(archive.namelist())]
-    assert kinds == ["JPEG", "JPEG", "PNG", "PNG"]
+    assert kinds == ["JPEG", "JPEG", "PNG", "PNG", "JPEG"]
     before = np.asarray(Image.open(io.BytesIO(sent["me.png"])), int)
     after = np.asarray(Image.open(archive.open("me.png")), int)
     assert np.abs(after - before).max() == 8 and (after != before).any()
@@ -170,59 +161,6 @@ def test_a_mistake_in_the_engine_costs_one_photo(folder):
     assert photos["second.jpg"]["state"] == "ready"
 
 
-def test_a_left_page_takes_its_photos_with_it_and_a_reload_keeps_them(folder):
-    with a_studio(folder) as studio:
-        browser = Browser(studio)
-        browser.open()
-        browser.send("me.jpg", picture())
-        browser.rested()
-        assert [*folder.rglob("original")]
-        first = browser.page
-        browser.of_page("POST", "/leave")
-        assert browser.open(previous=first)["page"] == first
-        assert len(browser.told()["photos"]) == 1
-        browser.of_page("POST", "/leave")
-        studio.sweep(time.monotonic() + studio.limits.left_seconds + 1)
-        assert not [*folder.rglob("*")]
-        assert browser.of_page("GET").status == 404
-        assert browser.open(previous=first)["page"] != first
-
-
-def test_leaving_ends_nothing_that_is_being_made_and_who_comes_back_finds_it(folder):
-    hold = threading.Event()
-    with a_studio(folder, FakeEngine(hold=hold)) as studio:
-        browser, another = Browser(studio), Browser(studio)
-        browser.open()
-        browser.send("me.jpg", picture())
-        (photo,) = browser.rested().values()
-        protect(browser, {photo["id"]: []})
-        assert another.open()["photos"] == []  # somebody else's tab meanwhile
-        browser.of_page("POST", "/leave")
-        studio.sweep(time.monotonic() + 100 * studio.limits.kept_seconds)
-        hold.set()
-        left = browser.page
-        assert browser.open()["page"] == left
-        assert browser.rested()["me.jpg"]["state"] == "done"
-
-
-def test_a_photo_that_nobody_works_on_is_deleted_after_an_hour(browser, folder):
-    browser.send("me.jpg", picture())
-    browser.rested()
-    browser.studio.sweep(time.monotonic() + 3590)
-    assert browser.told()["photos"]
-    browser.studio.sweep(time.monotonic() + 3610)
-    assert not [*folder.rglob("original")]
-
-
-def test_nothing_is_left_when_it_ends(folder):
-    with a_studio(folder) as studio:
-        browser = Browser(studio)
-        browser.open()
-        browser.send("me.jpg", picture())
-        browser.rested()
-    assert not folder.exists()
-
-
 @pytest.mark.parametrize(
     ("said", "made"),
     [
@@ -244,6 +182,28 @@ def test_names_are_made_safe(said, made):
     assert str(safe_name(said)) == made
 
 
+def test_the_strengths_are_the_commands_or_the_one_there_is(monkeypatch):
+    monkeypatch.setattr(strengths, "PRESETS", {"fast": TipIm.fast, "strong": TipIm.strong})
+    (only,) = strengths.strengths(iterations=3)
+    assert (only.name, only.method) == ("balanced", replace(TipIm.fast(), iterations=3))
+    named = {name: TipIm.fast for name in ("strong", "subtle", "paper", "balanced")}
+    monkeypatch.setattr(strengths, "PRESETS", named)
+    assert [one.name for one in strengths.strengths()] == ["subtle", "balanced", "strong"]
+
+
+def test_masks_are_made_where_the_judge_cannot_be_had(monkeypatch):
+    def load(name):
+        raise ConversionError(f"{name} cannot be downloaded")
+
+    monkeypatch.setattr(Recogniser, "load", load)
+    engine = ProtectorEngine()
+    monkeypatch.setitem(vars(engine), "_protector", SimpleNamespace(surrogates={}))
+    engine.load()
+    face = FakeEngine().find(255 * np.eye(90, dtype=np.uint8)[..., None].repeat(3, 2))[0]
+    monkeypatch.setattr(engine, "find", lambda pixels: (face, []))
+    assert engine.judge(Chosen(np.zeros((90, 90, 3), np.uint8), face), None) == [[]]
+
+
 def test_the_page_runs_and_loads_nothing_from_elsewhere(browser):
     answer = browser.ask("GET", "")
     assert answer.headers["content-type"].startswith("text/html")
@@ -251,41 +211,6 @@ def test_the_page_runs_and_loads_nothing_from_elsewhere(browser):
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert "http" not in answer.text.replace("http-equiv", "")
     assert TOKEN not in answer.text
-
-
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_the_command_serves_the_page_until_it_is_ended_and_leaves_nothing(tmp_path, how):
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    command = [sys.executable, "-m", "tipim_jax.app", "--no-open"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        address = process.stdout.readline().removeprefix("The page: ").strip()
-        with urllib.request.urlopen(address) as answer:
-            assert b"Drop photos" in answer.read()
-        with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{address[:-3]}/")
-        assert [*tmp_path.glob("tipim-app-*")]
-        process.send_signal(getattr(signal, how))
-        process.communicate(timeout=30)
-        assert process.returncode == 0
-    finally:
-        process.kill()
-        process.communicate()
-    assert not [*tmp_path.glob("tipim-app-*")]
-
-
-def test_photos_of_runs_that_were_killed_are_deleted_by_the_next_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for name, hours in (("tipim-app-old", 3), ("tipim-app-alive", 0), ("another", 3)):
-        (tmp_path / name).mkdir()
-        then = time.time() - 3600 * hours
-        os.utime(tmp_path / name, (then, then))
-    forget_killed_runs()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "another",
-        "photos",
-        "tipim-app-alive",
-    ]
 
 
 def test_photos_of_one_name_are_told_apart_in_the_zip(browser):

@@ -1,20 +1,17 @@
 """The page in a real browser, as somebody uses it who has never seen it."""
 
-import base64
-import contextlib
 import io
 import os
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from app_cases import TOKEN, FakeEngine, a_studio, served
+from app_tab import a_tab, choose, contrast, drop, portraits, saved, until
 from PIL import Image
 
 from tipim_jax.app.engine import ProtectorEngine
-from tipim_jax.datasets import bundled as people
 
 pytestmark = pytest.mark.thorough
 
@@ -23,7 +20,6 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 SCREENSHOT = Path(__file__).parents[1] / "docs" / "app.png"
-PEOPLE = ("Person_002", "Person_005", "Person_010")
 
 
 @pytest.fixture(scope="module")
@@ -50,65 +46,10 @@ def address(tmp_path, engine):
         yield f"http://127.0.0.1:{port}/{TOKEN}/"
 
 
-@contextlib.contextmanager
-def a_tab(chromium, address, **how):
-    """A page that has to run without a mistake; leaving is never asked about."""
-    size = {"width": 1280, "height": 860}
-    context = chromium.new_context(viewport=size, **how)
-    page = context.new_page()
-    mistakes = []
-    page.on("pageerror", lambda error: mistakes.append(str(error)))
-    page.on("console", lambda said: mistakes.append(said.text) if said.type == "error" else None)
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.set_default_timeout(20_000)
-    page.goto(address)
-    yield page
-    context.close()
-    assert [one for one in mistakes if "404" not in one] == []
-
-
 @pytest.fixture
 def tab(chromium, address):
     with a_tab(chromium, address) as page:
         yield page
-
-
-def portraits():
-    return [people.photos(name)[0] for name in PEOPLE]
-
-
-def until(page, holds, seconds=20):
-    """Waits for an expression; Playwright's own way would evaluate it on the page, which the page
-    forbids."""
-    for _ in range(10 * seconds):
-        if page.evaluate(holds):
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{holds} does not come true; {page.inner_text('body')}")
-
-
-def drop(page, files):
-    """Drops files on the page, as a mouse does: names with what is in them."""
-    data = page.evaluate_handle(
-        """files => { const data = new DataTransfer();
-        for (const [name, kind, content] of files) data.items.add(new File(
-          [Uint8Array.from(atob(content), c => c.charCodeAt(0))], name, { type: kind }));
-        return data; }""",
-        [[name, kind, base64.b64encode(content).decode()] for name, kind, content in files],
-    )
-    page.dispatch_event("#drop", "drop", {"dataTransfer": data})
-
-
-def choose(page):
-    """Sends portraits and waits for their faces."""
-    page.set_input_files("#files", [str(path) for path in portraits()])
-    until(page, "document.querySelectorAll('.face').length === 3")
-
-
-def saved(page):
-    with page.expect_download() as download:
-        page.click("#save-all")
-    return zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes()))
 
 
 def test_from_dropping_three_photos_to_the_zip(tab, engine):
@@ -184,6 +125,40 @@ def test_a_newcomers_mistakes_are_told_in_words(tab, tmp_path):
     assert tab.inner_text("#protect") == "Protect 1 face in 1 photo"
 
 
+def test_a_folder_keeps_its_folders_and_what_is_hidden_is_passed_over(tab, tmp_path):
+    below = tmp_path / "holiday" / "beach"
+    below.mkdir(parents=True)
+    for place in (below / "a.jpg", below.parent / "a.jpg"):
+        shutil.copy(portraits()[0], place)
+    (below / ".DS_Store").write_bytes(b"of the system's own")
+    (below / "notes.txt").write_text("some notes")
+    tab.set_input_files("#folder", str(below.parent))
+    until(tab, "document.querySelectorAll('.face').length === 2")
+    assert tab.locator("#notes li").all_inner_texts() == ["holiday/beach/notes.txt: it is no photo"]
+    tab.click("#protect")
+    until(tab, "document.querySelectorAll('.card.done').length === 2")
+    assert sorted(saved(tab).namelist()) == ["holiday/a.jpg", "holiday/beach/a.jpg"]
+
+
+def test_faces_of_a_group_are_large_enough_to_click(tab):
+    group = Image.new("RGB", (2000, 800), "grey")
+    for number in range(3):
+        one = Image.open(portraits()[number]).resize((160, 160))
+        group.paste(one, (200 + 600 * number, 300))
+    stream = io.BytesIO()
+    group.save(stream, "JPEG", quality=95)
+    drop(tab, [("group.jpg", "image/jpeg", stream.getvalue())])
+    until(tab, "document.querySelectorAll('.face').length === 3")
+    for face in tab.locator(".face").all():
+        box = face.bounding_box()
+        assert min(box["width"], box["height"]) >= 24  # WCAG 2.2, 2.5.8
+    tab.locator(".face").nth(1).click()
+    assert tab.inner_text("#protect") == "Protect 2 faces in 1 photo"
+    tab.click("#protect")
+    until(tab, "document.querySelectorAll('.card.done').length === 1")
+    assert "all 2 faces for somebody else. 1 face not protected." in tab.inner_text(".state")
+
+
 def test_a_reload_and_the_back_button_keep_the_photos_and_leaving_deletes_them(
     tab, address, tmp_path
 ):
@@ -238,29 +213,6 @@ def test_the_page_fits_every_screen_and_can_be_read(chromium, address, width, sc
         assert unnamed == []
         assert contrast(tab, "h1") > 7 and contrast(tab, ".state") > 4.5
         assert contrast(tab, "#protect") > 4.5
-
-
-def contrast(tab, selector):
-    """WCAG 2.2's ratio of an element's text to what is behind it."""
-    ink, paper = tab.evaluate(
-        """selector => {
-          let at = document.querySelector(selector);
-          const ink = getComputedStyle(at), clear = /, 0\\)$/;
-          let behind = ink;
-          while (clear.test(behind.backgroundColor))
-            behind = getComputedStyle(at = at.parentElement);
-          const both = [ink.color, behind.backgroundColor];
-          return both.map(colour => colour.match(/[\\d.]+/g).map(Number)); }""",
-        selector,
-    )
-
-    def luminance(colour):
-        levels = np.array(colour[:3]) / 255
-        linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-        return linear @ (0.2126, 0.7152, 0.0722)
-
-    low, high = sorted(map(luminance, (ink, paper)))
-    return (high + 0.05) / (low + 0.05)
 
 
 @pytest.mark.slow

@@ -7,13 +7,12 @@ import os
 import random
 import socket
 import struct
-import threading
 import time
 import zlib
 
 import psutil
 import pytest
-from app_cases import HOST, TOKEN, Browser, FakeEngine, a_studio, picture, served
+from app_cases import HOST, TOKEN, Browser, FakeEngine, a_studio, picture
 from asgi import ask
 
 from tipim_jax.app.__main__ import main
@@ -219,95 +218,6 @@ def test_the_address_for_the_browser_works_once(browser):
 def test_a_link_to_the_page_is_followed_from_anywhere(browser):
     sent = [("host", HOST), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]
     assert ask(browser.lock, "GET", f"/{TOKEN}/", headers=sent).status == 200
-
-
-def connection(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
-
-
-def head(port, page, *more, host=None, token=TOKEN):
-    host = host or f"127.0.0.1:{port}"
-    lines = (
-        f"POST /{token}/pages/{page}/photos?name=a.jpg HTTP/1.1",
-        *(f"Host: {host}", f"Origin: http://{host}", *more, "", ""),
-    )
-    return "\r\n".join(lines).encode()
-
-
-def answered(stream):
-    """Everything that comes until the other side closes."""
-    content = b""
-    try:
-        while part := stream.recv(65536):
-            content += part
-    except ConnectionError:
-        pass
-    return content
-
-
-@pytest.fixture
-def port(browser):
-    with served(browser.studio) as port:
-        yield port
-
-
-def test_endless_truncated_and_silent_uploads_end_and_leave_nothing(browser, port, folder):
-    page = browser.page
-    for _ in range(3):  # truncated: who sends goes away
-        with connection(port) as stream:
-            stream.sendall(head(port, page, "Content-Length: 100000") + b"x" * 500)
-    with connection(port) as stream:  # silent
-        stream.sendall(head(port, page, "Content-Length: 100000") + b"x" * 500)
-        assert b" 408 " in answered(stream).split(b"\r\n")[0]
-    with connection(port) as stream:  # endless
-        stream.sendall(head(port, page, "Transfer-Encoding: chunked"))
-        sent = 0
-        try:
-            while sent < 50_000_000:
-                stream.sendall(b"10000\r\n" + bytes(65536) + b"\r\n")
-                sent += 65536
-        except OSError:
-            pass
-        assert sent < 20_000_000
-    with connection(port) as stream:  # endless, from who has no token
-        stream.sendall(head(port, page, "Transfer-Encoding: chunked", token="x" * 26))
-        assert b" 404 " in answered(stream).split(b"\r\n")[0]
-    for nonsense in (b"\x16\x03\x01\x02\x00\x01", b"GET\r\n\r\n", bytes(1000), b"A" * 100_000):
-        with connection(port) as stream:
-            stream.sendall(nonsense + b"\r\n\r\n")
-            assert answered(stream).split(b"\r\n")[0] in (b"HTTP/1.1 400 Bad Request", b"")
-    end = time.monotonic() + 10
-    while [*folder.rglob("original")] and time.monotonic() < end:
-        time.sleep(0.05)
-    assert [*folder.rglob("original")] == []
-    assert browser.told()["photos"] == []
-
-
-def test_ten_uploads_at_once_are_taken_or_told_to_wait(browser, port):
-    content, statuses = picture(), []
-
-    def send():
-        with connection(port) as stream:
-            length = f"Content-Length: {len(content)}"
-            stream.sendall(head(port, browser.page, length, "Connection: close"))
-            time.sleep(0.3)
-            stream.sendall(content)
-            statuses.append(int(answered(stream).split()[1]))
-
-    threads = [threading.Thread(target=send) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(statuses) == 10 and set(statuses) <= {201, 429}
-    assert statuses.count(201) >= 4
-    assert len(browser.rested()) == 1  # all have one name
-    assert len(browser.told()["photos"]) == statuses.count(201)
-
-
-def test_the_server_listens_on_this_machine_alone(browser, port):
-    listening = [c for c in psutil.Process().net_connections("tcp") if c.laddr.port == port]
-    assert {c.laddr.ip for c in listening if c.status == "LISTEN"} == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`tipim app`: see `--help`."""
 
+import os
 import secrets
 import signal
 import socket
@@ -85,7 +86,7 @@ def _check(settings: App) -> None:
             raise SettingsError(
                 f"--host {settings.host} lets other machines in; expected --token with it, "
                 f"{_SHORTEST_TOKEN} letters or more that nobody can guess, such as "
-                f"{secrets.token_urlsafe(24)}"
+                f"{secrets.token_hex(16)}"
             )
     elif len(settings.token) < _SHORTEST_TOKEN or not all(
         letter.isascii() and (letter.isalnum() or letter in "-_") for letter in settings.token
@@ -137,7 +138,11 @@ def _serve(settings: App, listening: socket.socket, folder: Path, console: Conso
     server = uvicorn.Server(configuration(lock))
     console.print(f"The page: http://{host}:{port}/{token}/")
     console.print("Whoever has this address can use it. Ctrl-C ends it and deletes its photos.")
-    if settings.open:
+    if "SSH_CONNECTION" in os.environ:
+        console.print(
+            f"From where you sit: ssh -L {port}:127.0.0.1:{port}, then that address there."
+        )
+    if settings.open and has_screen():
         address = f"http://{host}:{port}{lock.once}"
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     if threading.current_thread() is threading.main_thread():
@@ -173,6 +178,13 @@ def configuration(application):
         timeout_keep_alive=5,
         timeout_graceful_shutdown=2,
     )
+
+
+def has_screen() -> bool:
+    """Whether a browser has somewhere to open; without, Python would start one in the terminal."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 def forget_killed_runs() -> None:

@@ -87,8 +87,7 @@ function showCard(card, photo) {
   if (card.state.textContent !== said) card.state.textContent = said;
   card.state.className = `state ${kind}`;
   card.bar.hidden = !["working", "looking", "sent"].includes(photo.state);
-  if (photo.state === "working") card.bar.value = photo.progress;
-  else card.bar.removeAttribute("value");
+  moving(card.bar, photo.state === "working" && photo.progress);
   card.acts.hidden = photo.state !== "done";
   card.root.classList.toggle("done", photo.state === "done");
   card.save.href = `pages/${page}/photos/${photo.id}/save`;
@@ -97,6 +96,8 @@ function showCard(card, photo) {
 
 function makeFaces(card, photo) {
   card.faces.forEach((face) => face.remove());
+  // Of a group the faces are to be large enough to be clicked.
+  card.root.classList.toggle("group", photo.faces.some((box) => box[2] < 0.1));
   card.faces = [...photo.faces, ...photo.unsure].map((box, index) => {
     const sure = index < photo.faces.length;
     const face = make(sure ? "button" : "span", sure ? "face" : "face unsure");
@@ -122,7 +123,7 @@ function words(photo) {
     case "sent": return ["arriving …", ""];
     case "looking": return ["looking for faces …", ""];
     case "waiting": return ["in the queue", ""];
-    case "working": return [`making the mask: ${Math.round(100 * photo.progress)} %`, ""];
+    case "working": return [making(photo.progress), ""];
     case "failed": return [short(photo), "bad"];
     case "done": return verdict(photo);
   }
@@ -139,6 +140,12 @@ const who = (one) => `a recogniser that ${one.held_out ? "never saw the mask" : 
 
 const judgedOf = (photo) => photo.opinions.map(judge).filter(Boolean);
 const stillKnown = (photo) => judgedOf(photo).some((one) => one.cosine >= one.threshold);
+
+// Before the first steps are done a program is compiled; that takes a while the first time.
+const making = (share) => share ? `making the mask: ${Math.round(100 * share)} %`
+  : "beginning; the first time that takes a little …";
+
+function moving(bar, share) { if (share) bar.value = share; else bar.removeAttribute("value"); }
 
 function verdict(photo) {
   const faces = photo.opinions.filter((face) => face.length), judged = judgedOf(photo);

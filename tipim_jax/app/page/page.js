@@ -7,7 +7,8 @@ const BUSY = ["sent", "looking", "waiting", "working"];
 
 let page = "";              // the page's id, by which this machine knows its photos
 let state = { photos: [], trial: null, loading: "" };
-let timer = 0, gone = false, began = 0, heard = "";
+let timer = 0, gone = false, heard = "";
+let began = 0, begun = 0;   // when what is being made began to move, and which share was done
 const cards = new Map();    // a photo's id: its elements
 const alone = new Map();    // a photo's id: faces that are left alone, by number
 const saved = new Set();    // "id version" of what was saved

@@ -5,7 +5,8 @@ for (const [index, one] of known.strengths.entries()) {
   const label = make("label", "strength"), input = make("input", "", "", { type: "radio",
     name: "strength", value: one.name });
   const kept = sessionStorage.getItem("tipim-strength");
-  input.checked = kept ? kept === one.name : one.name === "balanced" || !index;
+  const wanted = known.strengths.some((other) => other.name === kept) ? kept : "balanced";
+  input.checked = one.name === wanted || !index;
   input.onchange = () => { sessionStorage.setItem("tipim-strength", one.name); show(); };
   label.append(input, make("b", "", one.title), make("span", "", one.words));
   $("strengths").append(label);
@@ -32,9 +33,9 @@ function showPanel() {
   const ours = state.photos.filter((photo) => batch.has(photo.id));
   const share = ours.reduce((sum, photo) => sum + (photo.state === "done" ? 1 : photo.state ===
     "working" ? photo.progress : 0), 0) / Math.max(1, ours.length);
-  if (busy.length && !began) began = Date.now();
+  if (share && !began) { began = Date.now(); begun = share; }
   $("whole").hidden = !busy.length;
-  $("whole").value = share;
+  moving($("whole"), share);
   let said = "";
   if (busy.length) {
     said = `${ours.length - busy.length} of ${counted(ours.length, "photo")} done${left(share)}`;
@@ -58,8 +59,8 @@ const batch = new Set();    // photos that are being protected, and were since t
 
 function left(share) {
   const seconds = (Date.now() - began) / 1000;
-  if (share < 0.05 || seconds < 3) return "";
-  const rest = seconds / share - seconds;
+  if (!began || seconds < 3 || share - begun < 0.03) return "";
+  const rest = seconds * (1 - share) / (share - begun);
   return rest < 60 ? `, about ${Math.max(5, 5 * Math.round(rest / 5))} seconds left`
     : `, about ${counted(Math.round(rest / 60), "minute")} left`;
 }
@@ -95,20 +96,20 @@ function showTrial() {
   const trial = state.trial, busy = trial && BUSY.includes(trial.state);
   $("try-button").disabled = !firstFace() || busy;
   $("try-progress").hidden = !busy;
-  if (busy && trial.progress) $("try-progress").value = trial.progress;
-  else $("try-progress").removeAttribute("value");
+  moving($("try-progress"), busy && trial.progress);
   const done = trial?.state === "done";
   $("try-pictures").hidden = !done;
   let said = "";
   if (busy) said = state.loading ? `${state.loading} …` : trial.state === "waiting"
-    ? "after what is being made now …" : `making the mask: ${Math.round(100 * trial.progress)} %`;
+    ? "after what is being made now …" : making(trial.progress);
   else if (trial?.state === "failed") said = trial.why;
   else if (done) {
     const judged = judge(trial.opinions);
     const title = known.strengths.find((one) => one.name === trial.strength).title;
     said = trial.why || !judged ? trial.why : `${title}: ${who(judged)} ${
       judged.cosine < judged.threshold ? "takes this face for somebody else"
-        : "still knows this face"}. ${Math.round(trial.seconds)} seconds.`;
+        : "still knows this face"}. ${
+      counted(Math.max(1, Math.round(trial.seconds)), "second")}.`;
     if ($("try-pictures").dataset.of !== trial.id) {
       $("try-pictures").dataset.of = trial.id;
       trying("after");
