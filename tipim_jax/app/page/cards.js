@@ -81,7 +81,7 @@ function showCard(card, photo) {
     const kept = alone.get(photo.id).has(index), face = card.faces[index];
     face.setAttribute("aria-pressed", String(!kept));
     face.disabled = BUSY.includes(photo.state);
-    face.title = kept ? "Left alone; click to protect it" : "Protected; click to leave it alone";
+    face.title = kept ? "Left alone; click to protect it" : "Masked; click to leave it alone";
   });
   const [said, kind] = words(photo);
   if (card.state.textContent !== said) card.state.textContent = said;
@@ -152,11 +152,11 @@ function verdict(photo) {
   const still = judged.filter((one) => one.cosine >= one.threshold).length;
   const rest = photo.faces.length + photo.unsure.length - faces.length;
   const note = rest ? ` ${counted(rest, "face")} not protected.` : "";
-  if (!judged.length) return [`Protected.${note}`, "good"];
+  if (!judged.length) return [`Masked.${note}`, "good"];
   if (!still) return [`Protected: ${who(judged[0])} takes ${
     faces.length === 1 ? "the face" : `all ${faces.length} faces`} for somebody else.${note}`,
     "good"];
-  return [`Protected, but ${who(judged[0])} still knows ${
+  return [`Masked, but ${who(judged[0])} still knows ${
     faces.length === 1 ? "the face" : `${still} of ${faces.length} faces`}: try a stronger mask.${
     note}`, "bad"];
 }

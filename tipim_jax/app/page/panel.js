@@ -43,7 +43,7 @@ function showPanel() {
   } else if (looking) said = `looking for faces in ${counted(looking, "photo")} …`;
   else if (done.length && !to.length) {
     const vain = done.filter(stillKnown).length;
-    said = `${counted(done.length, "photo")} protected${vain ? `; in ${vain} a face is still known`
+    said = `${counted(done.length, "photo")} masked${vain ? `; in ${vain} a face is still known`
       : ""}${none ? `; in ${none} no face was found` : ""}.`;
   }
   else if (!to.length) said = "No face to protect yet.";
