@@ -182,13 +182,10 @@ def test_names_are_made_safe(said, made):
     assert str(safe_name(said)) == made
 
 
-def test_the_strengths_are_the_commands_or_the_one_there_is(monkeypatch):
-    monkeypatch.setattr(strengths, "PRESETS", {"fast": TipIm.fast, "strong": TipIm.strong})
-    (only,) = strengths.strengths(iterations=3)
-    assert (only.name, only.method) == ("balanced", replace(TipIm.fast(), iterations=3))
-    named = {name: TipIm.fast for name in ("strong", "subtle", "paper", "balanced")}
-    monkeypatch.setattr(strengths, "PRESETS", named)
-    assert [one.name for one in strengths.strengths()] == ["subtle", "balanced", "strong"]
+def test_the_strengths_are_the_commands():
+    found = strengths.strengths(iterations=3)
+    assert [one.name for one in found] == ["subtle", "balanced", "strong"]
+    assert found[2].method == replace(TipIm.strong(), iterations=3)
 
 
 def test_masks_are_made_where_the_judge_cannot_be_had(monkeypatch):

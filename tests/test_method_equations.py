@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -174,8 +175,10 @@ def test_few_images_fill_their_mmd_group_with_views_of_themselves():
 
 
 def test_the_update_accumulates_momentum_as_the_official_code_does():
-    weight = np.ones((4, 4, 1), np.float32)
-    update = steps_of(TipIm(norm="l2", momentum=0.5)).update(weight, 0.18)
+    problem = SimpleNamespace(
+        weight=np.ones((4, 4, 1), np.float32), numbers=SimpleNamespace(step_size=0.18)
+    )
+    update = steps_of(TipIm(norm="l2", momentum=0.5)).update(problem)
     gradients = np.random.default_rng(0).normal(size=(3, 4, 4, 3)).astype(np.float32)
     state, trace = update.init(gradients[0]), 0.0
     for gradient in gradients:
@@ -183,7 +186,7 @@ def test_the_update_accumulates_momentum_as_the_official_code_does():
         trace = 0.5 * trace + gradient / np.abs(gradient).mean()
         expected = -0.18 * trace / np.sqrt(np.mean(trace**2))
         np.testing.assert_allclose(change, expected, rtol=1e-4)
-    sign = steps_of(TipIm(norm="linf")).update(weight, 0.18)
+    sign = steps_of(TipIm(norm="linf")).update(problem)
     change, _ = sign.update(gradients[0], sign.init(gradients[0]))
     np.testing.assert_allclose(change, -0.18 * np.sign(gradients[0]), rtol=1e-6)
 
@@ -244,7 +247,10 @@ def test_a_step_of_the_algorithm_gives_way_to_another():
     _, choices = protect([network], original, targets, keys, settings)
     assert (choices.target != 2).any()
 
-    up = dataclasses.replace(last, project=lambda moved, original, budget: original + budget)
+    def to_the_limit(moved, problem):
+        return problem.original + problem.numbers.epsilon * problem.weight
+
+    up = dataclasses.replace(last, project=to_the_limit)
     found, _ = protect([network], original, targets, keys, settings, steps=up)
     np.testing.assert_allclose(found, original + 12, rtol=1e-6)
 
