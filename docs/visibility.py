@@ -24,7 +24,7 @@ RUNS = {
     "balanced": ("--preset", "balanced"),
     "strong, the default": ("--preset", "strong"),
     "fast, ε = 12": ("--preset", "fast"),
-    "the authors', ε = 12": ("--preset", "economical", "--surrogate", "mobileface"),
+    "authors', nearest target": ("--preset", "economical", "--surrogate", "mobileface"),
 }
 FACE = 260  # pixels, each way, of a face on the sheet
 PHONE = 130  # of a photo on it as a phone shows it

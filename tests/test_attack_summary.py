@@ -122,12 +122,15 @@ def test_who_is_left_alone_by_choice_is_named_and_is_no_failure(capsys):
     reason = "1 of its 2 faces: not the face in me.jpg"
     some = results([photo(0)], left_alone=[report.LeftAlone("[a]/b.jpg", reason)])
     print_names(some, Console())
-    assert capsys.readouterr().out == f"left alone as you chose (1):\n  [a]/b.jpg: {reason}\n"
+    assert (
+        capsys.readouterr().out
+        == f"left alone as you chose, or in doubt (1):\n  [a]/b.jpg: {reason}\n"
+    )
     assert status(some) == 0
     many = [report.LeftAlone(f"{n}.jpg", "not the face in me.jpg") for n in range(9)]
     print_names(results([], left_alone=many), Console())
     assert capsys.readouterr().out.splitlines() == [
-        "left alone as you chose (9):",
+        "left alone as you chose, or in doubt (9):",
         "  9 files: not the face in me.jpg: 0.jpg, 1.jpg, 2.jpg and 6 more",
     ]
 

@@ -92,7 +92,7 @@ def test_sets_are_laid_out_once_as_folders_of_people(tmp_path):
 @pytest.mark.thorough
 def test_from_photos_to_tables(tmp_path, monkeypatch, capsys):
     """One method and another tool's folder, with one network; a second run makes nothing anew."""
-    name = "the authors' code, ε = 8"
+    name = "the authors' code, nearest target, ε = 8"
     short = {name: METHODS[name].with_iterations(2)}
     monkeypatch.setattr(scoreboard, "METHODS", METHODS | short)
     for constant, value in (("NETWORKS", ("sface",)), ("JUDGES", ("sface",)), ("POSTED", ()),

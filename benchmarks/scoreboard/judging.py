@@ -82,7 +82,7 @@ def judged(
       surrogates: Networks that the masks were made against; none where that is not known.
     """
     files = [file for file in sorted(masks.rglob("*")) if _is_photo(file, masks)]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(photos.digest.encode())
     for file in files:
         digest.update(file.read_bytes())
     content = digest.hexdigest()

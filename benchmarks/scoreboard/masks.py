@@ -52,7 +52,7 @@ METHODS = {
         for name in ("subtle", "balanced", "strong")
     },
     **_levels("fast", SURROGATES, TipIm.fast()),
-    **_levels("the authors' code", SINGLE, TipIm.economical()),
+    **_levels("the authors' code, nearest target", SINGLE, TipIm.economical()),
     **_levels("DIM", SINGLE, DIM),
 }
 
@@ -72,16 +72,10 @@ def make_masks(
       others: Whether the further photos are protected, too.
     """
     protector = Protector(method.settings, surrogates=method.surrogates, targets=photos.targets)
-    outcome = Outcome()
-    for folder in (photos.probes, *([photos.others] if others else ())):
-        files = find_photos([folder])
-        place = output / folder.name
-        place.mkdir(parents=True, exist_ok=True)
-        paths = output_paths(files, place, saved_as="same")
-        outputs = dict(zip((file.source for file in files), paths, strict=True))
-        journal = Journal(place, f"{protector.decides} same dates")
-        one = protect_files(protector, files, outputs, journal, add_bar=add_bar)
-        outcome.missed |= one.missed
-        outcome.faces += one.faces
-        outcome.seconds += one.seconds
-    return outcome
+    wanted = {photos.probes.name, *([photos.others.name] if others else ())}
+    files = [file for file in find_photos([photos.protected]) if file.relative.parts[0] in wanted]
+    output.mkdir(parents=True, exist_ok=True)
+    paths = output_paths(files, output, saved_as="same")
+    outputs = dict(zip((file.source for file in files), paths, strict=True))
+    journal = Journal(output, f"{protector.decides} same dates")
+    return protect_files(protector, files, outputs, journal, add_bar=add_bar)

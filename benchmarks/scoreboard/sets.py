@@ -1,6 +1,8 @@
 """The photos that a scoreboard is about, laid out in folders as somebody would have them."""
 
+import hashlib
 import json
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ class Photos:
     Attributes:
       name: Of the set.
       about: What it is, in words.
+      digest: Stands for which photos are what.
       probes: One photo of each protected person, which is searched for.
       others: Further photos of the same people: one of each, and all of some.
       gallery: What is searched; holds `others`, too.
@@ -29,6 +32,7 @@ class Photos:
 
     name: str
     about: str
+    digest: str
     probes: Path
     others: Path
     gallery: Path
@@ -73,6 +77,7 @@ def _laid_out(root: Path, name: str, faces: FaceSet, protocol: Protocol) -> Phot
     done = root / _DONE
     if not (done.is_file() and json.loads(done.read_text()) == record):
         for part, photos in parts.items():
+            shutil.rmtree(root / part, ignore_errors=True)
             for photo in photos:
                 _write(root / part, photo, faces.read(photo))
         with write_whole(done) as stream:
@@ -82,7 +87,8 @@ def _laid_out(root: Path, name: str, faces: FaceSet, protocol: Protocol) -> Phot
         f"people, a gallery of {len(protocol.gallery)} photos"
     )
     folders = (root / part for part in parts)
-    return Photos(name, about, *folders)
+    digest = hashlib.sha256(json.dumps(record).encode()).hexdigest()
+    return Photos(name, about, digest, *folders)
 
 
 def _write(folder: Path, photo: LfwPhoto, content: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tipim_jax.app.limits import Limits
 from tipim_jax.app.strengths import Strength
+from tipim_jax.engine import defaults
 
 _PARTS = {
     "style": ("page.css",),
@@ -36,7 +37,11 @@ def document(strengths: Sequence[Strength], limits: Limits) -> Document:
     chosen = [
         {"name": one.name, "title": one.name.capitalize(), "words": one.words} for one in strengths
     ]
-    known = {"strengths": chosen, "limits": {"upload": limits.upload}}
+    known = {
+        "strengths": chosen,
+        "default": defaults.PRESET,
+        "limits": {"upload": limits.upload},
+    }
     hashes = {}
     for name, files in _PARTS.items():
         part = "".join((folder / file).read_text("utf-8") for file in files)

@@ -141,6 +141,9 @@ class Studio:
         with self._lock:
             page.photos.pop(photo.id, None)
             delete(photo.folder)
+            if page.trial and page.trial.photo == photo.id:  # it shows the face, too
+                delete(page.trial.folder)
+                page.trial = None
 
     def protect(self, page: Page, strength: str, alone: Mapping[str, frozenset[int]]) -> int:
         """Puts photos in the queue.
@@ -275,5 +278,11 @@ class Studio:
                 if left or now - page.seen > self.limits.kept_seconds:
                     del self.pages[page.id]
             for folder in self._folder.glob("*/"):
-                if folder.name not in self.pages:
+                page = self.pages.get(folder.name)
+                if page is None:
                     delete(folder)
+                elif not page.busy:  # what could not be deleted while it was written
+                    known = {photo.folder for photo in page.photos.values()}
+                    known |= {page.trial.folder} if page.trial else set()
+                    for one in set(folder.glob("*/")) - known:
+                        delete(one)

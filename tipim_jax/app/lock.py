@@ -55,6 +55,7 @@ class Lock:
         self._names = {*_LOOPBACK, host, f"[{host}]"}
         if self._anybody:
             self._names |= {socket.gethostname(), socket.getfqdn()}
+        self._names = {name.lower() for name in self._names}  # as browsers send them
         self._once = secrets.token_urlsafe(24)
         self._opened = False
 

@@ -10,7 +10,7 @@ from tipim_jax.report.wording import counted
 from tipim_jax.runtime import cores
 
 # Seconds of one iteration of one face against one network, towards one target: of one core of a
-# server and of a GPU, as measured (docs/protection.md). Other machines have others.
+# server and of a GPU, as measured. Other machines have others.
 _CORE, _ACCELERATOR = 0.06, 0.0007
 # What comes on top where nothing is kept of earlier runs yet: mostly compiling.
 _FIRST_TIME = {"cpu": "two minutes", "gpu": "four minutes", "tpu": "four minutes"}

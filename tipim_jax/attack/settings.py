@@ -71,7 +71,8 @@ class Attack:
       strength: How strong the masks are, see above; another name of --preset for these three.
       only: Photo of one person, to mask their face alone; give it once per photo. A face is theirs
         where two networks surely take it for theirs; one of which that is in doubt is left alone
-        and named as not protected.
+        and named as not protected. One that neither takes for theirs, as may be in profile or of
+        old, has no mask: look at the list.
       excepted: Photo of one person whose face is left alone, where it is surely theirs; give it
         once per photo. One of which that is in doubt is masked, and named.
       smallest: Faces whose box has no side of so many pixels are left alone.
@@ -259,7 +260,9 @@ def read_config(path: Path) -> Attack:
     except SettingsError as error:
         raise SettingsError(f"--config {error}") from None
     if "strength" in table:
-        table.setdefault("preset", table.pop("strength"))
+        if "preset" in table:
+            raise SettingsError(f"{path}: strength and preset are two names of one setting")
+        table["preset"] = table.pop("strength")
     preset = table.get("preset", defaults.PRESET)
     if preset not in PRESETS:
         known = ", ".join(PRESETS)

@@ -69,7 +69,7 @@ def print_names(results: Results, console: Console) -> None:
         if len(still) > _LINES:
             console.print(f"  and {len(still) - _LINES} more, which report.html shows")
     for what, files in (
-        ("left alone as you chose", results.left_alone),
+        ("left alone as you chose, or in doubt", results.left_alone),
         ("not protected", results.not_protected),
     ):
         if files:

@@ -15,6 +15,8 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from tipim_jax.engine.found import FAULTS, FoundPhoto, MaskedPhoto, WrittenPhoto, said_of
 from tipim_jax.engine.journal import Journal, State
 from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
@@ -243,6 +245,8 @@ def _write(
     original = masked.photo.decoded()
     times = masked.photo.source.stat()
     pixels = masked.added_to(original.pixels, protector.method)
+    if np.array_equal(pixels, original.pixels):
+        raise PhotoError("its masks round to nothing; choose a larger budget")
     encoded = encode_photo(replace(original, pixels=pixels), target, metadata=metadata)
     journal.announce(target, masked.photo.source, masked.photo.digest, encoded, masked.outcomes)
     kept = None if metadata == "none" else (times.st_atime_ns, times.st_mtime_ns)

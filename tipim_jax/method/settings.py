@@ -32,9 +32,11 @@ class TipIm:
     Attributes:
       epsilon: largest change of any channel of any pixel, ‖x^p − x^r‖∞ ≤ ε.
       budget: what limits a mask. "levels": ε and `smooth_epsilon` alone; "dssim": what is seen of
-        it, too, which is little where texture hides it. Steps are then steepest for what is seen.
-      dssim: with that budget, the most DSSIM, (1 − SSIM) / 2 in the face's box, of a mask that is
-        rounded to whole levels. JPEG adds its own, 0.002 to 0.003 at quality 95.
+        it, too, which is little where texture hides it. Steps are then steepest for what is seen,
+        whatever `norm` and `step_rule` say, and α is learning_rate · sqrt(dssim) / T.
+      dssim: with that budget, the most DSSIM, (1 − SSIM) / 2 in the face's box, of one face's mask;
+        in photos of one that is rounded to whole levels. JPEG adds its own, 0.002 to 0.003 at
+        quality 95.
       colour_cost: with that budget, what a change of colour costs in terms of one of brightness.
       smooth_epsilon: largest change of a pixel whose surroundings are smooth, as skin and sky are,
         where the eye sees noise. It grows with their contrast, up to ε.
@@ -131,7 +133,7 @@ class TipIm:
 
     @classmethod
     def fast(cls) -> "TipIm":
-        """Ours: most protection for what is seen of it, in seconds a face (docs/protection.md).
+        """Ours, the default of before: a budget of levels (docs/protection.md).
 
         Other than the official settings: long steps that turn quickly, the nearest target, views of
         what posting and other detectors make of a photo, the gradients of several networks as

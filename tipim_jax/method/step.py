@@ -86,7 +86,7 @@ def rms_direction(g: Image, problem: Problem) -> Image:
 def unseen_direction(g: Image, problem: Problem) -> Image:
     """Steepest for what is `seen` of it: of all changes that cost 1 the one that gains most.
 
-    Zero stays zero.
+    But where the mask fades, for there it is fainter. Zero stays zero.
     """
     scale = problem.weight / jnp.sqrt(problem.cost)
     weighed = scale * _with_colour(g, 1 / problem.numbers.colour_cost)

@@ -134,12 +134,8 @@ function words(photo) {
   return [`${counted(faces, "face")}${left ? `, ${left} left alone` : ""}`, ""];
 }
 
-// What stands for the recognisers that nobody knows: one that the masks were made without.
-const judge = (face) => face.find((one) => one.held_out) || face[0];
-const who = (one) => `a recogniser that ${one.held_out ? "never saw the mask" : "it was made for"}`;
-
-const judgedOf = (photo) => photo.opinions.map(judge).filter(Boolean);
-const stillKnown = (photo) => judgedOf(photo).some((one) => one.cosine >= one.threshold);
+const knows = (one) => one.cosine >= one.threshold;
+const stillKnown = (photo) => photo.opinions.some((face) => face.some(knows));
 
 // Before the first steps are done a program is compiled; that takes a while the first time.
 const making = (share) => share ? `making the mask: ${Math.round(100 * share)} %`
@@ -148,15 +144,18 @@ const making = (share) => share ? `making the mask: ${Math.round(100 * share)} %
 function moving(bar, share) { if (share) bar.value = share; else bar.removeAttribute("value"); }
 
 function verdict(photo) {
-  const faces = photo.opinions.filter((face) => face.length), judged = judgedOf(photo);
-  const still = judged.filter((one) => one.cosine >= one.threshold).length;
+  if (photo.why) return [photo.why, "bad"];
+  const faces = photo.opinions.filter((face) => face.length);
+  const still = faces.filter((face) => face.some(knows)).length;
   const rest = photo.faces.length + photo.unsure.length - faces.length;
   const note = rest ? ` ${counted(rest, "face")} not protected.` : "";
-  if (!judged.length) return [`Masked.${note}`, "good"];
-  if (!still) return [`Protected: ${who(judged[0])} takes ${
-    faces.length === 1 ? "the face" : `all ${faces.length} faces`} for somebody else.${note}`,
-    "good"];
-  return [`Masked, but ${who(judged[0])} still knows ${
+  if (!faces.length) return [`Masked; no recogniser was asked.${note}`, ""];
+  const all = faces.length === 1 ? "the face" : `all ${faces.length} faces`;
+  const never = faces[0].some((one) => one.held_out);
+  if (!still) return [`Protected: ${counted(faces[0].length, "recogniser")}${
+    never ? ", one that never saw the mask," : ""} ${faces[0].length === 1 ? "takes" : "take"} ${
+    all} for somebody else.${note}`, "good"];
+  return [`Masked, but a recogniser still knows ${
     faces.length === 1 ? "the face" : `${still} of ${faces.length} faces`}: try a stronger mask.${
     note}`, "bad"];
 }

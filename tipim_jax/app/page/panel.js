@@ -5,7 +5,7 @@ for (const [index, one] of known.strengths.entries()) {
   const label = make("label", "strength"), input = make("input", "", "", { type: "radio",
     name: "strength", value: one.name });
   const kept = sessionStorage.getItem("tipim-strength");
-  const wanted = known.strengths.some((other) => other.name === kept) ? kept : "balanced";
+  const wanted = known.strengths.some((other) => other.name === kept) ? kept : known.default;
   input.checked = one.name === wanted || !index;
   input.onchange = () => { sessionStorage.setItem("tipim-strength", one.name); show(); };
   label.append(input, make("b", "", one.title), make("span", "", one.words));
@@ -104,11 +104,11 @@ function showTrial() {
     ? "after what is being made now …" : making(trial.progress);
   else if (trial?.state === "failed") said = trial.why;
   else if (done) {
-    const judged = judge(trial.opinions);
     const title = known.strengths.find((one) => one.name === trial.strength).title;
-    said = trial.why || !judged ? trial.why : `${title}: ${who(judged)} ${
-      judged.cosine < judged.threshold ? "takes this face for somebody else"
-        : "still knows this face"}. ${
+    const count = trial.opinions.length, still = trial.opinions.filter(knows).length;
+    said = trial.why || !count ? trial.why : `${title}: ${still ? `${still} of ` : ""}${
+      counted(count, "recogniser")} ${still ? "still know this face"
+        : `${count === 1 ? "takes" : "take"} this face for somebody else`}. ${
       counted(Math.max(1, Math.round(trial.seconds)), "second")}.`;
     if ($("try-pictures").dataset.of !== trial.id) {
       $("try-pictures").dataset.of = trial.id;
