@@ -64,7 +64,7 @@ def test_from_dropping_three_photos_to_the_zip(tab, engine):
     tab.check("input[value=strong]")
     tab.click("#try-button")
     tab.wait_for_selector("#try-pictures:not([hidden])")
-    assert "Strong: a recogniser that never saw the mask takes" in tab.inner_text("#try-said")
+    assert "Strong: 2 recognisers take this face for somebody else" in tab.inner_text("#try-said")
     tab.click("#protect")
     until(tab, "document.querySelector('.card progress:not([hidden])')?.value > 0")
     until(tab, "document.querySelectorAll('.card.done').length === 3")
