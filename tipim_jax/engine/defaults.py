@@ -8,11 +8,9 @@ HELD_OUT = "lightcnn"  # judges where nobody chooses, and is never a surrogate t
 BATCH_SIZE = 8  # faces
 # What one sees of each preset and what it protects from, from faint to strong (docs/protection.md).
 STRENGTHS = {
-    "subtle": (
-        "Hardly to be seen. Enough against a casual search; a determined one may still find you."
-    ),
-    "balanced": "Seen on a close look. Most recognisers take you for somebody else.",
-    "strong": "Plainly seen. The best protection there is here, for photos that will be searched.",
+    "subtle": "Hardly to be seen, and little protection: most recognisers still know you.",
+    "balanced": "Seen on a close look. About half of the recognisers that never saw it find you.",
+    "strong": "Seen on a close look, more so. Most recognisers take you for somebody else.",
 }
 PRESET = "strong"
 
