@@ -8,9 +8,10 @@ from PIL import Image
 
 from benchmarks.scoreboard import __main__ as scoreboard
 from benchmarks.scoreboard import tables
-from benchmarks.scoreboard.judging import OWN_WINDOW, UNPROTECTED, Row
+from benchmarks.scoreboard.judging import UNPROTECTED, Row
 from benchmarks.scoreboard.masks import METHODS
 from benchmarks.scoreboard.sets import bundled_people
+from tipim_jax.evaluate.windows import OWN as OWN_WINDOW
 
 JUDGES = ("a", "b")
 

@@ -6,6 +6,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.onnx_graphs import graph_file
 from tipim_jax.networks import get
 from weights_convert import ConversionError, obtain
 from weights_convert.fill import fill
@@ -25,7 +26,7 @@ def test_constants_are_named_after_the_nodes_and_the_newest_names_of_their_input
         helper.make_node("Concat", ["c", "ones", "a"], ["result"], axis=1),
     ]
     # Before version 14, the statistics were called mean and var.
-    found = read(_graph(tmp_path, nodes, [ones, weights], version=11))
+    found = read(graph_file(tmp_path, nodes, [ones, weights], version=11))
     normalisation = [f"BatchNormalization_0.{n}" for n in ("scale", "B", "input_mean", "input_var")]
     assert [*found] == [
         *("Conv_0.W", "Conv_0.pads", *normalisation, "Conv_1.W", "Conv_1.B"),
@@ -46,73 +47,22 @@ def test_nodes_that_rearrange_constants_are_resolved(tmp_path):
         helper.make_node("Transpose", ["data"], ["turned"], perm=[1, 0]),
         helper.make_node("MatMul", ["turned", "weight"], ["result"]),
     ]
-    found = read(_graph(tmp_path, nodes, []))
+    found = read(graph_file(tmp_path, nodes, []))
     assert [*found] == [
         *("Transpose_0.perm", "MatMul_0.B", "operators.Transpose", "operators.MatMul")
     ]
     np.testing.assert_array_equal(found["MatMul_0.B"], np.float32(array.T), strict=True)
 
 
-def _flattening(tmp_path, first, shape):
-    """Images of 2x3 values become rows, by sizes that are computed of the batch's."""
-    nodes = [
-        helper.make_node("Shape", ["data"], ["shape"]),
-        helper.make_node("Gather", ["shape", "zero"], ["batch"]),
-        helper.make_node("Gather", ["shape", "one"], ["rows"]),
-        helper.make_node("Mul", ["rows", "three"], ["values"]),
-        helper.make_node("Unsqueeze", ["batch", "axes"], ["first"]),
-        helper.make_node("Unsqueeze", ["values", "axes"], ["second"]),
-        helper.make_node("Concat", ["first", "second"], ["wanted"], axis=0),
-        helper.make_node("Cast", ["data"], ["same"], to=TensorProto.FLOAT),
-        helper.make_node("Reshape", ["same", "wanted"], ["flat"]),
-        helper.make_node("Cast", ["flat"], ["half"], to=TensorProto.FLOAT16),
-        helper.make_node("Cast", ["half"], ["result"], to=TensorProto.FLOAT),
-    ]
-    tensors = [
-        numpy_helper.from_array(np.int64(value), name)
-        for name, value in (("zero", 0), ("one", 1), ("three", 3), ("axes", [0]))
-    ]
-    return read(_graph(tmp_path, nodes, tensors, shape=[first, *shape]))
-
-
-@pytest.mark.parametrize("first", ["batch_size", None, 1])
-def test_what_is_computed_of_sizes_is_resolved_for_one_image(tmp_path, first):
-    found = _flattening(tmp_path, first, [2, 3])
-    np.testing.assert_array_equal(found["Reshape_0.shape"], [1, 6])
-    assert {name for name in found if name.startswith("operators.")} == {
-        *("operators.Reshape", "operators.Cast")
-    }
-    assert found["operators.Cast"] == 2  # the one that changes nothing is none
-
-
-def test_sizes_that_nobody_knows_stay_nodes(tmp_path):
-    found = _flattening(tmp_path, 1, ["rows", 3])
-    assert found["operators.Shape"] == found["operators.Concat"] == 1
-    assert "Reshape_0.shape" not in found
-
-
-def test_nothing_is_computed_of_weights(tmp_path):
-    many = numpy_helper.from_array(np.ones(1000, np.int64), "many")
-    nodes = [
-        helper.make_node("Shape", ["many"], ["size"]),
-        helper.make_node("Add", ["size", "many"], ["sum"]),
-        helper.make_node("Mul", ["many", "many"], ["product"]),
-        helper.make_node("Add", ["sum", "product"], ["result"]),
-    ]
-    found = read(_graph(tmp_path, nodes, [many]))
-    assert (found["operators.Add"], found["operators.Mul"]) == (2, 1)
-    assert "operators.Shape" not in found
-
-
 def test_half_precision_becomes_single(tmp_path):
     nodes, tensors = _blocked()
     tensors[-1] = numpy_helper.from_array(np.float16([1, 2]), "bias")
-    found = read(_graph(tmp_path, nodes, tensors))
+    found = read(graph_file(tmp_path, nodes, tensors))
     np.testing.assert_array_equal(found["Gemm_0.C"], np.float32([1, 2]), strict=True)
 
 
 def test_blocks_are_dequantised_as_by_hand(tmp_path):
-    found = read(_graph(tmp_path, *_blocked()))
+    found = read(graph_file(tmp_path, *_blocked()))
     # Blocks of 2 along axis 1, the last one of 1: (q - zero point) * scale.
     by_hand = [
         [(1 - 0) * 0.5, (2 - 0) * 0.5, (3 - 1) * 2, (-128 - 1) * 2, (127 - -1) * 0.25],
@@ -128,14 +78,14 @@ def test_reshape_after_dequantisation_is_applied(tmp_path):
     nodes.insert(1, helper.make_node("Reshape", ["weight_dequantized", "shape"], ["reshaped"]))
     tensors.append(numpy_helper.from_array(np.int64([5, -1]), "shape"))
     nodes[-1].input[1] = "reshaped"
-    flat = read(_graph(tmp_path, *_blocked()))["Gemm_0.B"]
-    found = read(_graph(tmp_path, nodes, tensors))
+    flat = read(graph_file(tmp_path, *_blocked()))["Gemm_0.B"]
+    found = read(graph_file(tmp_path, nodes, tensors))
     assert found.keys() == {"Gemm_0.B", "Gemm_0.C"} | STRUCTURE.keys()
     np.testing.assert_array_equal(found["Gemm_0.B"], flat.reshape(5, 2), strict=True)
 
 
 def test_weight_that_is_also_a_graph_input_is_read(tmp_path):
-    found = read(_graph(tmp_path, *_blocked(), inputs=("bias", "weight")))
+    found = read(graph_file(tmp_path, *_blocked(), inputs=("bias", "weight")))
     np.testing.assert_array_equal(found["Gemm_0.C"], [1, 2])
 
 
@@ -164,19 +114,19 @@ def test_graph_of_another_structure_is_a_fault(tmp_path):
     wanted = {"kernel": jax.ShapeDtypeStruct((2, 5), np.float32)}
     wanted["bias"] = jax.ShapeDtypeStruct((2,), np.float32)
     nodes, tensors = _blocked()
-    filled = fill(wanted, read(_graph(tmp_path, nodes, tensors)), walk.table())
+    filled = fill(wanted, read(graph_file(tmp_path, nodes, tensors)), walk.table())
     np.testing.assert_array_equal(filled["bias"], [1, 2])
     nodes[-1].attribute.append(helper.make_attribute("alpha", 2.0))
     with pytest.raises(ConversionError, match=r"Gemm_0\.alpha: in the file, but nothing uses it"):
-        fill(wanted, read(_graph(tmp_path, nodes, tensors)), walk.table())
+        fill(wanted, read(graph_file(tmp_path, nodes, tensors)), walk.table())
     del nodes[-1].attribute[-1]
     nodes[-1].output[0] = "product"
     nodes.append(helper.make_node("Relu", ["product"], ["result"]))
     with pytest.raises(ConversionError, match=r"operators\.Relu: in the file, but nothing uses it"):
-        fill(wanted, read(_graph(tmp_path, nodes, tensors)), walk.table())
+        fill(wanted, read(graph_file(tmp_path, nodes, tensors)), walk.table())
     nodes[-1] = helper.make_node("Gemm", ["product", "weight_dequantized"], ["result"])
     with pytest.raises(ConversionError, match=r"operators\.Gemm: is 2, expected 1"):
-        fill(wanted, read(_graph(tmp_path, nodes, tensors)), walk.table())
+        fill(wanted, read(graph_file(tmp_path, nodes, tensors)), walk.table())
 
 
 @pytest.mark.parametrize(
@@ -195,14 +145,14 @@ def test_scales_that_do_not_go_with_the_blocks_are_refused(attributes, shape, ma
     del nodes[0].attribute[:]
     nodes[0].attribute.extend(helper.make_attribute(k, v) for k, v in attributes.items())
     with pytest.raises(ConversionError, match=match):
-        read(_graph(tmp_path, nodes, tensors))
+        read(graph_file(tmp_path, nodes, tensors))
 
 
 def test_scales_that_are_not_stored_are_refused(tmp_path):
     nodes, tensors = _blocked()
     del tensors[1]
     with pytest.raises(ConversionError, match="weight_scales"):
-        read(_graph(tmp_path, nodes, tensors))
+        read(graph_file(tmp_path, nodes, tensors))
 
 
 def test_weights_kept_in_another_file_are_refused_and_not_read(tmp_path):
@@ -213,17 +163,17 @@ def test_weights_kept_in_another_file_are_refused_and_not_read(tmp_path):
     bias.data_location = TensorProto.EXTERNAL
     bias.external_data.add(key="location", value="secret")
     with pytest.raises(ConversionError, match="'bias', which is kept in another file"):
-        read(_graph(tmp_path, nodes, tensors))
+        read(graph_file(tmp_path, nodes, tensors))
     nodes.insert(0, helper.make_node("Constant", [], ["bias"], value=tensors.pop()))
     with pytest.raises(ConversionError, match="'bias', which is kept in another file"):
-        read(_graph(tmp_path, nodes, tensors))
+        read(graph_file(tmp_path, nodes, tensors))
 
 
 def test_stored_weight_with_fewer_numbers_than_its_shape_is_refused(tmp_path):
     nodes, tensors = _blocked()
     tensors[-1].dims[:] = [2**40]
     with pytest.raises(ConversionError, match="bias"):
-        read(_graph(tmp_path, nodes, tensors))
+        read(graph_file(tmp_path, nodes, tensors))
 
 
 def test_weights_that_grow_without_end_are_refused(tmp_path):
@@ -234,7 +184,7 @@ def test_weights_that_grow_without_end_are_refused(tmp_path):
     nodes.append(helper.make_node("MatMul", ["data", "weight40"], ["result"]))
     tensors = [numpy_helper.from_array(np.zeros((100, 100), np.int8), "weight0")]
     with pytest.raises(ConversionError, match="weights that grow without end"):
-        read(_graph(tmp_path, nodes, tensors))
+        read(graph_file(tmp_path, nodes, tensors))
 
 
 @pytest.mark.parametrize(
@@ -252,11 +202,11 @@ def test_weights_that_grow_without_end_are_refused(tmp_path):
 def test_graph_that_is_no_valid_onnx_is_refused(node, match, tmp_path):
     nodes, tensors = _blocked()
     with pytest.raises(ConversionError, match=f"no valid ONNX.*{match}"):
-        read(_graph(tmp_path, [node, *nodes], tensors))
+        read(graph_file(tmp_path, [node, *nodes], tensors))
 
 
 def test_operators_that_the_graph_defines_itself_are_refused(tmp_path):
-    path = _graph(tmp_path, *_blocked())
+    path = graph_file(tmp_path, *_blocked())
     model = onnx.load(path)
     relu = helper.make_node("Relu", ["x"], ["y"])
     versions = [helper.make_opsetid("", 21)]
@@ -267,7 +217,7 @@ def test_operators_that_the_graph_defines_itself_are_refused(tmp_path):
 
 
 def test_every_truncation_is_one_error(tmp_path):
-    whole = _graph(tmp_path, *_blocked()).read_bytes()
+    whole = graph_file(tmp_path, *_blocked()).read_bytes()
     path = tmp_path / "cut.onnx"
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
@@ -276,7 +226,7 @@ def test_every_truncation_is_one_error(tmp_path):
 
 
 def test_every_damaged_byte_gives_arrays_or_one_error(tmp_path):
-    whole = _graph(tmp_path, *_blocked()).read_bytes()
+    whole = graph_file(tmp_path, *_blocked()).read_bytes()
     path = tmp_path / "damaged.onnx"
     refused = 0
     for position in range(len(whole)):
@@ -301,18 +251,3 @@ def _blocked():
     arrays = zip([quantised, scales, zero_points], names, strict=True)
     tensors = [numpy_helper.from_array(array, name) for array, name in arrays]
     return nodes, [*tensors, numpy_helper.from_array(np.float32([1, 2]), "bias")]
-
-
-def _graph(folder, nodes, tensors, inputs=(), version=21, shape=()):
-    values = [
-        helper.make_tensor_value_info("data", TensorProto.FLOAT, shape),
-        *(helper.make_tensor_value_info(name, TensorProto.FLOAT, []) for name in inputs),
-    ]
-    result = helper.make_tensor_value_info("result", TensorProto.FLOAT, [])
-    graph = helper.make_graph(nodes, "graph", values, [result], tensors)
-    model = helper.make_model(
-        graph, ir_version=10, opset_imports=[helper.make_opsetid("", version)]
-    )
-    path = folder / "graph.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path

@@ -13,12 +13,12 @@ from benchmarks.scoreboard.sets import Photos
 from tipim_jax.console import Console
 from tipim_jax.evaluate.run import run
 from tipim_jax.evaluate.settings import Evaluate
+from tipim_jax.evaluate.windows import parts_of
 from tipim_jax.identification.visibility import in_box
 from tipim_jax.photos import YUNET, FaceDetector, central_face, find_photos, read_photo, write_whole
 from weights_convert import obtain
 
 UNPROTECTED = "unprotected"
-OWN_WINDOW = "its own"
 _DONE = "judged"
 
 
@@ -174,9 +174,8 @@ def _of_search(
     photos: str, method: str, recognisers: Mapping[str, Any], networks: Sequence[str]
 ) -> Iterator[Row]:
     for name, found in recognisers.items():
-        network, _, window = name.partition(" through ")
-        kind = "window" if network in networks else "program"
-        way = (window or OWN_WINDOW) if kind == "window" else name
+        network, window = parts_of(name)
+        kind, way = ("window", window) if network in networks else ("program", name)
         yield from _rows(photos, method, kind, way, {network: found})
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scoreboard.judging import OWN_WINDOW, UNPROTECTED, Row
+from benchmarks.scoreboard.judging import UNPROTECTED, Row
+from tipim_jax.evaluate.windows import OWN as OWN_WINDOW
 from tipim_jax.report.drawing import pyplot
 
 Visibility = Mapping[tuple[str, str], Mapping[str, Any]]  # by set and method

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from tipim_jax.app.strengths import Strength, strengths
 from tipim_jax.engine import defaults
-from tipim_jax.photos import YUNET, Face, FaceDetector, look, region
+from tipim_jax.photos import YUNET, Face, FaceDetector, region
 from weights_convert import ConversionError, obtain
 
 if TYPE_CHECKING:
@@ -158,24 +158,22 @@ class ProtectorEngine:
             yield Masked(pixels, tuple(one.reason for one in masked.outcomes))
 
     def judge(self, before, after):
+        from tipim_jax.engine.comparison import pair_cosines
+        from tipim_jax.identification import PhotoFace
+
         found = self.find(after)[0]
         # A face that is found no more is looked at where it was.
-        pairs = [
-            (face, next((one for one in found if one.is_same(face, _SAME_FACE)), face))
+        again = [
+            next((one for one in found if one.is_same(face, _SAME_FACE)), face)
             for face in before.faces
+        ]
+        pairs = [
+            (PhotoFace(before.pixels, face), PhotoFace(after, other))
+            for face, other in zip(before.faces, again, strict=True)
         ]
         opinions: list[list[Opinion]] = [[] for _ in pairs]
         for name, recogniser in self._judges.items():
-            network = recogniser.network
-            seen = [
-                look(pixels, face, network.window, network.input_size)
-                for pair in pairs
-                for pixels, face in zip((before.pixels, after), pair, strict=True)
-            ]
-            embeddings = recogniser(np.stack(seen))
-            unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-            cosines = (unit[::2] * unit[1::2]).sum(axis=1)
-            for face, cosine in zip(opinions, cosines.tolist(), strict=True):
+            for face, cosine in zip(opinions, pair_cosines(recogniser, pairs), strict=True):
                 held_out = name not in self._surrogates
-                face.append(Opinion(name, held_out, cosine, network.threshold))
+                face.append(Opinion(name, held_out, cosine, recogniser.network.threshold))
         return opinions

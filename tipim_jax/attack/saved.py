@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tipim_jax.identification import PhotoFace, greatest_difference, psnr, seen, ssim
+from tipim_jax.identification import PhotoFace, dssim, greatest_difference, psnr, ssim
 from tipim_jax.photos import Face, FaceDetector, PhotoError, PhotoFile, read_photo
 from tipim_jax.report import FacePictures, face_pictures, finite_or_none
 
@@ -80,7 +80,7 @@ def read_back(
         # One at a time, as each number of them would be another program.
         psnr=tuple(finite_or_none(psnr(*pair)[0]) for pair in crops),
         ssim=tuple(float(ssim(*pair)[0]) for pair in crops),
-        dssim=tuple(finite_or_none(seen(before, after, face.box)["dssim"]) for face in photo.faces),
+        dssim=tuple(finite_or_none(dssim(before, after, face.box)) for face in photo.faces),
         difference=greatest_difference(before, after),
         left_out=original.left_out,
         pictures=tuple(

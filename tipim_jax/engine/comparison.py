@@ -1,15 +1,16 @@
 """Do two pictures show the same person, for a recogniser?"""
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tipim_jax.backend import backend
 from tipim_jax.engine.pictures import Picture, pixels_of
+from tipim_jax.identification.faces import PhotoFace
 from tipim_jax.identification.recogniser import Recogniser
-from tipim_jax.networks import Network
-from tipim_jax.photos import NO_FACE, UNSURE, YUNET, FaceDetector, look
+from tipim_jax.photos import NO_FACE, UNSURE, YUNET, FaceDetector
 from tipim_jax.runtime import configure
 from weights_convert import obtain
 
@@ -46,20 +47,27 @@ def compare(first: Picture, second: Picture, recogniser: str = "sface") -> Compa
     threshold = loaded.network.threshold
     if threshold is None:
         raise ValueError(f"{recogniser} has no threshold; expected a network that has one")
-    seen = [_seen("first", first, loaded.network), _seen("second", second, loaded.network)]
-    embeddings = loaded(np.stack(seen))
-    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    cosine = float(unit[0] @ unit[1])
+    (cosine,) = pair_cosines(loaded, [(_largest("first", first), _largest("second", second))])
     return Comparison(cosine, threshold, cosine >= threshold)
 
 
-def _seen(which: str, picture: Picture, network: Network):
-    """The largest face, through the network's own window."""
+def pair_cosines(
+    recogniser: Recogniser, pairs: Sequence[tuple[PhotoFace, PhotoFace]]
+) -> list[float]:
+    """How alike the two faces of each pair are to a recogniser, in [-1, 1]."""
+    seen = [face.to(recogniser.looking) for pair in pairs for face in pair]
+    embeddings = recogniser(np.stack(seen))
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return [float(one @ other) for one, other in zip(unit[::2], unit[1::2], strict=True)]
+
+
+def _largest(which: str, picture: Picture) -> PhotoFace:
+    """The largest face."""
     pixels = pixels_of(picture).pixels
     faces, unsure = _detector().find(pixels)
     if not faces:
         raise ValueError(f"{UNSURE if unsure else NO_FACE} in the {which} picture")
-    return look(pixels, faces[0], network.window, network.input_size)
+    return PhotoFace(pixels, faces[0])
 
 
 @functools.cache

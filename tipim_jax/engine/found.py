@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.engine.pictures import Picture
-from tipim_jax.identification import seen
+from tipim_jax.identification import dssim
 from tipim_jax.method import TipIm
 from tipim_jax.photos import (
     NO_FACE,
@@ -177,7 +177,7 @@ def scaled_to_dssim(
     scale, fitting = 1.0, 0.0
     for _ in range(_SCALINGS):
         changed = add_masks(part, [scale * mask], [inside], method.epsilon, method.colour_epsilon)
-        found = seen(part, changed, box)["dssim"]
+        found = dssim(part, changed, box)
         if np.isnan(found):
             return mask
         if found <= method.dssim:

@@ -12,7 +12,7 @@ from tipim_jax.configuration import SettingsError
 from tipim_jax.datasets import face_key, person
 from tipim_jax.evaluate.finding import CentralFace
 from tipim_jax.evaluate.posted import Condition, PostedPair
-from tipim_jax.identification import Embeddings, PhotoFaces, Recogniser, Shown, changes, embed, seen
+from tipim_jax.identification import Embeddings, PhotoFaces, Recogniser, Shown, embed, face_changes
 from tipim_jax.photos import NO_FACE, PhotoError, PhotoFile, find_photos, read_photo
 from tipim_jax.photos.posting import AS_SAVED
 
@@ -50,8 +50,7 @@ class EmbeddedPairs:
     Attributes:
       clean: Faces of the clean photos that can be judged; their names are the protected ones'.
       posted: The faces as they were saved, then as they are after being posted in several ways.
-      changes: How much each face was changed where it is in the clean photo, see `changes` and,
-        but for crops, `seen`.
+      changes: How much each face was changed where it is in the clean photo (`face_changes`).
       keys: Keys of the crops of all faces (`face_key`), posted ones excepted.
       left_out: Names of the other photos, and why they are not judged.
     """
@@ -185,10 +184,7 @@ class _Reading:
         self.names.append(pair.name)
         self._files.append(pair.clean)
         self._places.append(place)
-        changed = changes(before.crop[None], compared.crop[None])
-        if self._finder.detector is not None:
-            changed |= {name: np.array([one]) for name, one in seen(old, new, place.box).items()}
-        self.changes.append(changed)
+        self.changes.append(face_changes(before, compared))
         self.keys.update(face_key(face.crop) for face in (before, compared, after))
         for one, lost_clean, lost in zip(posted, self.lost_clean, self.lost, strict=True):
             lost_clean += [pair.name] * one.lost_clean

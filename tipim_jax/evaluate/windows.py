@@ -9,6 +9,7 @@ from tipim_jax.report import Measurement
 from tipim_jax.report.tables import Table, shares
 
 OWN = "its own"
+_THROUGH = " through "
 _SHOWN = ("recognised", "rank1_ut", "rank5_ut", "success_far_0.01")
 
 
@@ -47,8 +48,14 @@ def window_tables(rows: Sequence[Measurement], networks: Sequence[str]) -> Itera
         yield title, ["network", OWN, *WINDOWS], [[_same(cell) for cell in line] for line in lines]
 
 
+def parts_of(name: str) -> tuple[str, str]:
+    """The network and the window that a recogniser is called after; `OWN` where it is its own."""
+    network, _, window = name.partition(_THROUGH)
+    return network, window or OWN
+
+
 def _name(network: str, window: str) -> str:
-    return f"{network} through {window}"
+    return f"{network}{_THROUGH}{window}"
 
 
 def _same(cell: str) -> str:

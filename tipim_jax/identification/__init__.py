@@ -51,6 +51,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "visibility": [
             "SEEN",
             "changes",
+            "dssim",
+            "face_changes",
             "greatest_difference",
             "psnr",
             "published_mmd",

@@ -21,13 +21,13 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 
 from tipim_jax.identification.estimates import Estimate, mean
+from tipim_jax.identification.faces import PhotoFace, Shown
+from tipim_jax.method.budget import SSIM_C2, SSIM_DEVIATION, SSIM_WINDOW
 from tipim_jax.method.mmd import mmd
 from tipim_jax.method.settings import OFFICIAL_BANDWIDTHS
 
 _PEAK = 255
-_SSIM_WINDOW = 11
-_SSIM_DEVIATION = 1.5
-_C1, _C2 = (0.01 * _PEAK) ** 2, (0.03 * _PEAK) ** 2
+_C1 = (0.01 * _PEAK) ** 2
 _PATCH = 0.02  # standard deviation of the blur that leaves patches alone, as a share of the box
 # What `seen` measures, and what it is called for people.
 SEEN = {
@@ -70,9 +70,9 @@ def ssim(
       ValueError: as `psnr`, or the images are smaller than the window.
     """
     _check(original, protected)
-    if min(original.shape[1:3]) < _SSIM_WINDOW:
+    if min(original.shape[1:3]) < SSIM_WINDOW:
         raise ValueError(
-            f"SSIM needs images of at least {_SSIM_WINDOW}x{_SSIM_WINDOW} pixels, "
+            f"SSIM needs images of at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, "
             f"found {original.shape[1]}x{original.shape[2]}"
         )
     return np.asarray(_ssim(original, protected))
@@ -131,28 +131,58 @@ def seen(
       box: left, top, width and height of the face; what of it lies outside the photo is cut off.
 
     Returns:
-      `dssim`: (1 − SSIM) / 2 in [0, 1], 0 without a change; SSIM as of `ssim`, whose windows lie
-      within the box. `box_psnr`: in dB, infinity without a change. `colour`, `brightness`: root
-      mean squares, in levels of 255, of the change in Cb and Cr and of that in Y (ITU-R BT.601),
-      blurred by 2 % of the box's longer side: patches, waves and wrinkles rather than grain. All
-      are NaN where less of the box than SSIM's window lies in the photo.
+      `dssim`: as `dssim`. `box_psnr`: in dB, infinity without a change. `colour`, `brightness`:
+      root mean squares, in levels of 255, of the change in Cb and Cr and of that in Y (ITU-R
+      BT.601), blurred by 2 % of the box's longer side: patches, waves and wrinkles rather than
+      grain. All are NaN where less of the box than SSIM's window lies in the photo.
 
     Raises:
       ValueError: the photos differ in shape, or are not RGB in uint8.
     """
-    _check(original[None], protected[None])
-    before, after = (in_box(pixels, box).astype(np.float64) for pixels in (original, protected))
-    if min(before.shape[:2]) < _SSIM_WINDOW:
+    structure = dssim(original, protected, box)
+    if math.isnan(structure):
         return dict.fromkeys(SEEN, math.nan)
+    before, after = (in_box(pixels, box).astype(np.float64) for pixels in (original, protected))
     change = after - before
     error = float(np.mean(change**2))
     patches = cv2.GaussianBlur(change @ _YCBCR.T, (0, 0), _PATCH * max(before.shape[:2]))
     return {
-        "dssim": (1 - float(ssim_map(before, after).mean())) / 2,
+        "dssim": structure,
         "box_psnr": 10 * math.log10(_PEAK**2 / error) if error else math.inf,
         "colour": float(np.sqrt(np.mean(patches[..., 1:] ** 2))),
         "brightness": float(np.sqrt(np.mean(patches[..., 0] ** 2))),
     }
+
+
+def dssim(
+    original: UInt8[np.ndarray, "height width 3"],
+    protected: UInt8[np.ndarray, "height width 3"],
+    box: Float[np.ndarray, " 4"],
+) -> float:
+    """(1 − SSIM) / 2 of a face's box, in [0, 1], 0 without a change.
+
+    SSIM as of `ssim`, whose windows lie within the box; arguments and errors as of `seen`. NaN
+    where less of the box than such a window lies in the photo.
+    """
+    _check(original[None], protected[None])
+    before, after = (in_box(pixels, box).astype(np.float64) for pixels in (original, protected))
+    if min(before.shape[:2]) < SSIM_WINDOW:
+        return math.nan
+    return (1 - float(ssim_map(before, after).mean())) / 2
+
+
+def face_changes(before: Shown, after: Shown) -> dict[str, Float[np.ndarray, " 1"]]:
+    """The `changes` of one face's crop and, where there are photos around it, what is `seen`.
+
+    Args:
+      before: the face as it was.
+      after: the same place of the protected photo, or its crop.
+    """
+    found = changes(before.crop[None], after.crop[None])
+    if isinstance(before, PhotoFace):
+        visible = seen(before.pixels, after.pixels, before.face.box)
+        found |= {name: np.array([one]) for name, one in visible.items()}
+    return found
 
 
 def in_box(
@@ -171,17 +201,17 @@ def ssim_map(
     before: Float[np.ndarray, "height width 3"], after: Float[np.ndarray, "height width 3"]
 ) -> Float[np.ndarray, "rows columns 3"]:
     """SSIM at each place where its window of 11 × 11 lies within the image, by channel."""
-    margin = _SSIM_WINDOW // 2
+    margin = SSIM_WINDOW // 2
 
     def mean_of(image):
-        size = (_SSIM_WINDOW, _SSIM_WINDOW)
-        return cv2.GaussianBlur(image, size, _SSIM_DEVIATION)[margin:-margin, margin:-margin]
+        size = (SSIM_WINDOW, SSIM_WINDOW)
+        return cv2.GaussianBlur(image, size, SSIM_DEVIATION)[margin:-margin, margin:-margin]
 
     means = mean_of(before), mean_of(after)
     variances = (mean_of(x * x) - m * m for x, m in zip((before, after), means, strict=True))
     covariance = mean_of(before * after) - means[0] * means[1]
-    return ((2 * means[0] * means[1] + _C1) * (2 * covariance + _C2)) / (
-        (means[0] ** 2 + means[1] ** 2 + _C1) * (sum(variances) + _C2)
+    return ((2 * means[0] * means[1] + _C1) * (2 * covariance + SSIM_C2)) / (
+        (means[0] ** 2 + means[1] ** 2 + _C1) * (sum(variances) + SSIM_C2)
     )
 
 
@@ -211,8 +241,8 @@ def _ssim(original, protected):
         original.astype(jnp.float32),
         protected.astype(jnp.float32),
         max_val=_PEAK,
-        filter_size=_SSIM_WINDOW,
-        filter_sigma=1.5,
+        filter_size=SSIM_WINDOW,
+        filter_sigma=SSIM_DEVIATION,
         k1=0.01,
         k2=0.03,
     )

@@ -15,7 +15,7 @@ from PIL import Image
 from tipim_jax.datasets.crops import CropCache
 from tipim_jax.engine.protector import Protector
 from tipim_jax.engine.targets import Targets
-from tipim_jax.identification import Experiment, PhotoFace, PhotoFaces, Recogniser, changes, seen
+from tipim_jax.identification import Experiment, PhotoFace, PhotoFaces, Recogniser, face_changes
 from tipim_jax.photos import read_photo, write_whole
 from tipim_jax.sweep.saved import SavedProbes
 from tipim_jax.sweep.settings import Cell
@@ -89,11 +89,7 @@ class InPhotos:
             read=lambda number: photo_path(folder, probes.names[number]).read_bytes(),
         )
         changed = [
-            changes(clean.crop[None], PhotoFace(protected.pixels, clean.face).crop[None])
-            | {
-                name: np.array([one])
-                for name, one in seen(clean.pixels, protected.pixels, clean.face.box).items()
-            }
+            face_changes(clean, PhotoFace(protected.pixels, clean.face))
             for clean, protected in zip(probes, faces, strict=True)
         ]
         return SavedProbes(
