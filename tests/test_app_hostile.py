@@ -9,12 +9,15 @@ import socket
 import struct
 import time
 import zlib
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from app_cases import HOST, TOKEN, Browser, FakeEngine, a_studio, picture
 from asgi import ask
 
+from tipim_jax.app import __main__ as command
+from tipim_jax.app import lock
 from tipim_jax.app.__main__ import main
 from tipim_jax.app.lock import is_loopback
 
@@ -215,6 +218,17 @@ def test_the_address_for_the_browser_works_once(browser):
     assert ask(browser.lock, "GET", once, headers=[("host", HOST)]).status == 404
 
 
+def test_the_address_for_the_browser_expires(folder, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with a_studio(folder) as studio:
+        browsers = [Browser(studio) for _ in range(2)]
+    for seconds, browser, status in ((100, browsers[0], 303), (1000, browsers[1], 404)):
+        now[0] = 1000.0 + seconds
+        answer = ask(browser.lock, "GET", browser.lock.once, headers=[("host", HOST)])
+        assert answer.status == status
+
+
 def test_a_link_to_the_page_is_followed_from_anywhere(browser):
     sent = [("host", HOST), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]
     assert ask(browser.lock, "GET", f"/{TOKEN}/", headers=sent).status == 200
@@ -232,9 +246,25 @@ def test_a_link_to_the_page_is_followed_from_anywhere(browser):
         (["--iterations", "0"], "--iterations is 0"),
     ],
 )
-def test_what_would_let_others_in_is_refused(arguments, said, capsys):
+def test_what_would_let_others_in_is_refused(arguments, said, capsys, monkeypatch):
+    monkeypatch.delenv("TIPIM_TOKEN", raising=False)
     assert main([*arguments, "--no-open"]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_token_may_come_from_where_others_cannot_read_it(capsys, monkeypatch):
+    served = []
+    monkeypatch.setattr(command, "_serve", lambda settings, *_: served.append(settings.token))
+    monkeypatch.setenv("TIPIM_TOKEN", TOKEN)
+    assert main(["--no-open"]) == 0
+    assert main(["--no-open", "--token", "another-" + TOKEN]) == 0
+    assert served == [TOKEN, "another-" + TOKEN]
+    monkeypatch.setenv("TIPIM_TOKEN", "short")
+    assert main(["--no-open"]) == 1
+    assert "TIPIM_TOKEN has 5 signs" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "TIPIM_TOKEN" in capsys.readouterr().out
 
 
 def test_loopback_is_told_from_what_only_looks_like_it():
