@@ -29,7 +29,7 @@ async function ask(path, method = "GET", body = undefined, more = {}) {
 }
 
 // The pages that this browser had: who closes one while its photos are protected finds it again.
-function begun() {
+function ours() {
   try { return JSON.parse(localStorage.getItem("tipim")).filter((id) => id.length < 99).slice(0, 20); }
   catch { return []; }
 }
@@ -37,10 +37,10 @@ function begun() {
 async function open() {
   const previous = sessionStorage.getItem("tipim") || "";
   try {
-    state = await ask("pages", "POST", { previous, begun: begun() });
+    state = await ask("pages", "POST", { previous, begun: ours() });
     page = state.page;
     sessionStorage.setItem("tipim", page);
-    localStorage.setItem("tipim", JSON.stringify([...new Set([page, ...begun()])]));
+    localStorage.setItem("tipim", JSON.stringify([...new Set([page, ...ours()])]));
     for (const photo of state.photos) alone.set(photo.id, new Set(photo.alone));
     trouble("");
     show();
