@@ -42,7 +42,7 @@ scoreboard: .venv/installed-scoreboard
 programs: .venv-programs/installed
 
 docs: .venv/installed-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
