@@ -145,16 +145,16 @@ def _serve(settings: App, listening: socket.socket, folder: Path, console: Conso
     token = settings.token or secrets.token_urlsafe(24)
     port = listening.getsockname()[1]
     lock = application(studio, token=token, host=settings.host, port=port)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    told, own = addresses(settings.host)
     server = uvicorn.Server(configuration(lock, studio.limits))
-    console.print(f"The page: http://{host}:{port}/{token}/")
+    console.print(f"The page: http://{told}:{port}/{token}/")
     console.print("Whoever has this address can use it. Ctrl-C ends it and deletes its photos.")
     if "SSH_CONNECTION" in os.environ:
         console.print(
             f"From where you sit: ssh -L {port}:127.0.0.1:{port}, then that address there."
         )
     if settings.open and has_screen():
-        address = f"http://{host}:{port}{lock.once}"
+        address = f"http://{own}:{port}{lock.once}"
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):  # the latter where the terminal is closed
@@ -169,6 +169,14 @@ def _serve(settings: App, listening: socket.socket, folder: Path, console: Conso
         pass
     finally:
         studio.close()
+
+
+def addresses(host: str) -> tuple[str, str]:
+    """What leads to an address that is listened on: elsewhere, and on this machine."""
+    if host in ("0.0.0.0", "::"):  # all of them, which is no address to go to
+        return socket.gethostname(), "127.0.0.1" if host == "0.0.0.0" else "[::1]"
+    host = f"[{host}]" if ":" in host else host
+    return host, host
 
 
 def configuration(application, limits: Limits):
