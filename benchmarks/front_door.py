@@ -30,7 +30,7 @@ _SHOWN = {
     "faces": "document.querySelectorAll('.face').length >= {count}",
     "done": "document.querySelectorAll('.card.done').length >= {count}",
     "trouble": "!document.getElementById('trouble').hidden || "
-    "document.querySelectorAll('.state.bad').length > 0",
+    "document.querySelectorAll('.card:not(.done) .state.bad').length > 0",
 }
 
 
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         bin_ = environment / ("Scripts" if sys.platform == "win32" else "bin")
         with _timed(seconds, "pip install, into a fresh environment"):
             venv.create(environment, with_pip=True)
-            install = [bin_ / "python", "-m", "pip", "install", "--quiet", "--no-cache-dir", _ROOT]
+            install = [bin_ / "python", "-m", "pip", "install", "-qq", "--no-cache-dir", _ROOT]
             subprocess.run(install, check=True)
         for when in ("the first time", "again"):
             app = [bin_ / "tipim", "app", "--no-open", *chosen]
@@ -72,7 +72,8 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _started(command: list, folder: Path, seconds: dict[str, float], when: str) -> Iterator[str]:
     """The page's address while the command runs, with a cache of its own in the folder."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    # What JAX, imported here, says of how much is logged is nothing that a user would have said.
+    clean = {n: value for n, value in os.environ.items() if not n.startswith(("PYTHON", "TF_"))}
     home = {"TIPIM_JAX_HOME": str(folder / "home")}
     with _timed(seconds, f"tipim app {when}: until it says its address"):
         process = subprocess.Popen(
