@@ -19,6 +19,11 @@ which always searches among all targets in every iteration, as the exact mode do
             compiled; on a GPU in bfloat16 where our row is (`best_way` in the JSON says which)
 
 `taskset -c 0,1` before it limits the cores. PyTorch: `make parity` installs it.
+
+    python -m benchmarks.attack --device-report [--minutes N] [--json PATH] [--markdown PATH]
+
+measures instead all that an accelerator makes of the product (docs/performance.md), with
+`--network`, `--mode`, `--batch`, `--dtype` and `--no-torch` as above.
 """
 
 import os
@@ -29,16 +34,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import importlib.util
 import itertools
 import sys
-import tempfile
 
 import jax
-from jax.experimental.compilation_cache import compilation_cache
 
 from benchmarks import flops, machine, table
 from benchmarks.method import prepared
@@ -78,6 +80,16 @@ COLUMNS = {
 
 def main() -> None:
     options = _options()
+    if options.device_report:
+        # Imported here: it takes what only it needs.
+        from benchmarks.device.report import report
+
+        report(options)
+        return
+    options.network = options.network or ["mobileface"]
+    options.batch = options.batch or [8]
+    options.mode = options.mode or list(MODES)
+    options.dtype = options.dtype or ["float32"]
     if options.torch and not importlib.util.find_spec("torch"):
         sys.exit("PyTorch is not installed: `make parity` installs it, --no-torch leaves it out")
     try:
@@ -138,12 +150,18 @@ def _options():
     )
     parser.add_argument("--json", metavar="PATH", help="also write the figures to this file")
     parser.add_argument("--compare", metavar="PATH", help="show speeds over those in this file")
+    parser.add_argument(
+        "--device-report",
+        action="store_true",
+        help="measure instead all that an accelerator makes of the product, for `--minutes`",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=8.0, help="of the device report (default: 8)"
+    )
+    parser.add_argument("--part", action="append", help="of the device report (default: all)")
+    parser.add_argument("--markdown", metavar="PATH", help="also write the report to this file")
     options = parser.parse_args()
-    options.network = options.network or ["mobileface"]
-    options.batch = options.batch or [8]
     options.preset = options.preset or ["official"]
-    options.mode = options.mode or list(MODES)
-    options.dtype = options.dtype or ["float32"]
     options.devices = options.devices or []
     return options
 
@@ -177,7 +195,7 @@ def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict
         prepare()(count)
 
     machine.forget_peak_memory()
-    with _empty_cache():
+    with machine.empty_cache():
         cold = machine.seconds_of(first)
         jax.clear_caches()
         cached = machine.seconds_of(first)
@@ -185,14 +203,14 @@ def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict
         starting, turn = machine.race([prepare, lambda: run(count)], 0, options.turns)
         memory = machine.peak_memory(on)
     step = turn / count
-    work = flops.of_iteration(flops.passes(measured.name), settings, TARGETS)
+    work = flops.of_iteration(flops.passes(surrogate), settings, TARGETS)
     reached = work * batch / step / 1e9
     return {
         "speed": batch / step,
         "seconds_per_image": (starting + settings.iterations * step) / batch,
         "gflop": work / 1e9,
         "gflop_per_s": reached,
-        "of_product": reached / _product_speed(dtype, on),
+        "of_product": reached / machine.product_speed(dtype, on),
         "of_layer": reached / _layer_speed(measured.name, dtype, layout),
         "compile": cold - starting - turn,
         "compile_cached": cached - starting - turn,
@@ -201,28 +219,11 @@ def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict
     }
 
 
-_product_speed = functools.cache(machine.product_speed)
-
-
 @functools.cache
 def _layer_speed(name, dtype, layout):
     """GFLOP/s of the largest layer, for as many images as the method takes through it at once."""
     layer = flops.largest_layer(name, dtype, layout.images * layout.targets)
     return machine.speed(layer.run, layer.arguments(), layer.flops, layout.devices)
-
-
-@contextlib.contextmanager
-def _empty_cache():
-    """Nothing is compiled, here or on disk; what is from now on goes to a place of its own."""
-    jax.clear_caches()
-    before = jax.config.jax_compilation_cache_dir
-    with tempfile.TemporaryDirectory() as folder:
-        jax.config.update("jax_compilation_cache_dir", folder)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        compilation_cache.reset_cache()
-        yield
-        jax.config.update("jax_compilation_cache_dir", before)
-        compilation_cache.reset_cache()
 
 
 _TORCH = ("official", "tuned", "best")

@@ -1,0 +1,116 @@
+"""The parts of a device report, one after the other, for as long as there is time."""
+
+import sys
+import time
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from benchmarks import machine, table
+from benchmarks.device import ceilings, network
+from benchmarks.device.markdown import markdown
+from benchmarks.subject import faces, subject
+from tipim_jax.method import TipIm
+
+TARGETS = 10
+# The heaviest network with a search and without, and one whose maps weigh more than its arithmetic.
+CASES = (("irse50", "exact"), ("irse50", "nearest"), ("mobileface", "nearest"))
+BATCH = 64
+PARTS = ("ceilings", "networks")
+_MODES = {"exact": TipIm.official, "nearest": TipIm.economical}
+
+
+class Part(NamedTuple):
+    """A part of the report.
+
+    Attributes:
+      name: of its rows.
+      title: what is said while it runs.
+      expected: seconds that it takes on an accelerator, compilation included; where less is left it
+        is not begun.
+      run: gives its rows.
+    """
+
+    name: str
+    title: str
+    expected: float
+    run: Callable[[], list[dict[str, object]]]
+
+
+def report(options: Namespace) -> None:
+    """Measures, and writes JSON and Markdown after every part; prints the latter in the end.
+
+    Args:
+      options: those of `python -m benchmarks.attack`.
+    """
+    began = time.monotonic()
+    devices = machine.devices(options.devices)
+    rows: list[dict[str, object]] = []
+    about = machine.describe() | {"minutes": options.minutes}
+
+    def write():
+        about["seconds"] = round(time.monotonic() - began)
+        if options.json:
+            table.save(options.json, about, rows)
+        if options.markdown:
+            Path(options.markdown).write_text(markdown(about, rows))
+
+    for part in _parts(options, devices):
+        left = 60 * options.minutes - (time.monotonic() - began)
+        if part.expected > left:
+            why = f"not begun: it takes about {part.expected:.0f} s, {max(left, 0):.0f} were left"
+            found = [{"fault": why}]
+        else:
+            print(f"{part.title} …", file=sys.stderr, flush=True)
+            found = measured(part.run)
+        rows += [{"part": part.name, "title": part.title} | row for row in found]
+        write()
+    print(markdown(about, rows))
+
+
+def measured(run: Callable[[], list[dict[str, object]]]) -> list[dict[str, object]]:
+    """A part's rows and how long it took; one that fails costs the others nothing."""
+    began = time.monotonic()
+    try:
+        rows = run()
+    except Exception as error:  # of whatever kind: the device is lent for minutes
+        traceback.print_exc()
+        rows = [{"fault": f"{error!r:.500}", "traceback": traceback.format_exc()}]
+    return [row | {"took": time.monotonic() - began} for row in rows]
+
+
+def _parts(options: Namespace, devices: Sequence[jax.Device]) -> list[Part]:
+    """In the order of their importance."""
+    on_cpu = devices[0].platform == "cpu"
+    precisions = options.dtype or ["float32" if on_cpu else "bfloat16"]
+    cases = CASES
+    if options.network or options.mode:
+        modes = [mode for mode in options.mode or _MODES if mode in _MODES]
+        cases = tuple(product(options.network or ["irse50", "mobileface"], modes))
+    parts = [Part("ceilings", "ceilings", 30, partial(ceilings.measure, devices))]
+    for (name, mode), precision, batch in product(cases, precisions, options.batch or [BATCH]):
+        title = f"{name}, {mode}, {batch} images, {precision}"
+        run = partial(_network, name, mode, precision, batch, devices, options)
+        parts.append(Part("networks", title, 100 if name == "irse50" else 60, run))
+    return [part for part in parts if part.name in (options.part or PARTS)]
+
+
+def _network(name, mode, precision, batch, devices, options):
+    measured = subject(name, compared=False)
+    images, targets = faces(batch, TARGETS)
+    row = network.measure(
+        measured.surrogate(precision),
+        images,
+        targets,
+        _MODES[mode](),
+        precision,
+        devices,
+        options.turns,
+    )
+    return [{"network": name, "mode": mode, "random_weights": measured.random} | row]
