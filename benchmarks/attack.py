@@ -42,7 +42,7 @@ import sys
 
 import jax
 
-from benchmarks import flops, machine, table
+from benchmarks import flops, machine, pytorch, table
 from benchmarks.method import prepared
 from benchmarks.subject import Subject, faces, subject
 from tipim_jax import networks
@@ -117,7 +117,7 @@ def main() -> None:
             theirs = _torch(subjects[name], batch, dtype, PRESETS[preset](), options)
             for row in group:
                 row |= theirs
-                row |= {f"over_{way}": row["speed"] / theirs[way] for way in _TORCH}
+                row |= {f"over_{way}": row["speed"] / theirs[way] for way in pytorch.WAYS}
     if options.compare:
         for row, ratio in zip(rows, table.ratios(rows, before, KEYS, "speed"), strict=True):
             row["over_stored"] = ratio
@@ -158,6 +158,7 @@ def _options():
     parser.add_argument(
         "--minutes", type=float, default=8.0, help="of the device report (default: 8)"
     )
+    parser.add_argument("--faces", type=int, help="of the device report's product")
     parser.add_argument("--part", action="append", help="of the device report (default: all)")
     parser.add_argument("--markdown", metavar="PATH", help="also write the report to this file")
     options = parser.parse_args()
@@ -226,59 +227,20 @@ def _layer_speed(name, dtype, layout):
     return machine.speed(layer.run, layer.arguments(), layer.flops, layout.devices)
 
 
-_TORCH = ("official", "tuned", "best")
-
-
 def _torch(measured: Subject, batch, dtype, settings: TipIm, options) -> dict[str, object]:
-    """Images times iterations a second of each way in PyTorch, and which the best one is."""
-    import torch
-
-    from benchmarks import torch_loops
-
-    on_gpu = jax.default_backend() == "gpu"
-    if on_gpu and not torch.cuda.is_available():
-        sys.exit("this PyTorch finds no GPU, JAX does; --no-torch leaves it out")
-    device = "cuda" if on_gpu else "cpu"
-    torch.set_num_threads(machine.cores())
-    _, _, tf32 = machine.PRECISIONS[dtype]
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cudnn.benchmark = True
-    images, targets = (
-        torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).to(device)
-        for crops in faces(batch, TARGETS)
-    )
-
-    def speed(loop, images):
-        def run(count):
-            loop(images, targets, settings, count)
-            if on_gpu:
-                torch.cuda.synchronize()
-
-        run(1)
-        (turn,) = machine.race([lambda: run(options.iterations)], 0, options.turns)
-        return options.iterations * len(images) / turn
-
-    def network(bfloat16=False):
-        return torch_loops.Network(measured.name, measured.module(), bfloat16=bfloat16).to(device)
-
-    ways = {"tuned": speed(torch_loops.tuned(network()), images)}
-    for way, loop in torch_loops.BEST.items():
-        if way == "compiled" and not options.torch_compile:
-            continue
-        try:
-            ways[way] = speed(loop(network(bfloat16=on_gpu and dtype == "bfloat16")), images)
-        except Exception as error:  # of whatever kind: the compiler's depend on the machine
-            if way != "compiled":
-                raise
-            print(f"PyTorch's compiler does not work here: {error!r:.200}", file=sys.stderr)
-    best = max(ways, key=ways.get)
-    return {
-        "official": speed(torch_loops.official(network()), images[:1]),
-        "tuned": ways["tuned"],
-        "best": ways[best],
-        "best_way": best,
-        "ways": ways,
-    }
+    try:
+        return pytorch.speeds(
+            measured,
+            batch,
+            TARGETS,
+            dtype,
+            settings,
+            iterations=options.iterations,
+            turns=options.turns,
+            compiler=options.torch_compile,
+        )
+    except pytorch.NoDeviceError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.device import hlo, report, trace
+from benchmarks.device import hlo, protecting, report, trace
+from tipim_jax.method import TipIm
 
 PROGRAM = """\
 HloModule jit__advance, entry_computation_layout={(f32[8]{0})->f32[8]{0}}
@@ -170,7 +172,7 @@ def test_what_is_measured_is_written_whatever_comes_after(tmp_path, monkeypatch,
         seen.append((tmp_path / "report.md").read_text())
         raise RuntimeError("out of memory")
 
-    def parts(_, devices):
+    def parts(options, devices, rows):
         return [
             report.Part("ceilings", "ceilings", 1, ceiling),
             report.Part("networks", "irse50", 1, failing),
@@ -218,3 +220,18 @@ def test_a_device_is_reported_on(tmp_path):
     )
     assert times["categories"][hlo.CONVOLUTION] > times["categories"].get(hlo.COPY, 0)
     assert row["kernels"]["fusion"] > 50 and len(times["kernels"]) == 10
+
+
+@pytest.mark.thorough
+def test_the_product_is_measured():
+    """Masks alone, and file to file; two faces and two chunks of iterations."""
+    method = replace(TipIm.strong(), iterations=10)
+    protector = protecting.protector(["mobileface"], method)
+    alone = protecting.alone(protector, 2)
+    assert (alone["faces"], alone["batch"], alone["random_weights"]) == (2, 2, [])
+    assert alone["first_iterations"] > alone["first_iterations_cached"] > 0
+    assert alone["compile"] > alone["compile_cached"] and alone["speed"] > 0
+    assert alone["profile"]["categories"][hlo.CONVOLUTION] > 0
+    files = protecting.files(protector, 2)
+    assert files["files"] == files["written"] == files["faces"] == 2 and not files["missed"]
+    assert 0 <= files["waiting"] < files["seconds"]

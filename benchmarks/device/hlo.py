@@ -9,8 +9,9 @@ ELEMENTWISE = "elementwise"
 COPY = "copies, transposes"
 GATHER = "gathers, scatters"
 REDUCE = "reductions"
+FOURIER = "Fourier transforms"
 CONTROL = "control"
-CATEGORIES = (CONVOLUTION, ELEMENTWISE, COPY, GATHER, REDUCE, CONTROL)
+CATEGORIES = (CONVOLUTION, ELEMENTWISE, COPY, GATHER, REDUCE, FOURIER, CONTROL)
 
 _NAME = r"%?([\w.\-]+)"
 _HEADER = re.compile(rf"^(?:ENTRY )?{_NAME} \(.*\{{$")
@@ -23,6 +24,7 @@ _KINDS = (
     ({"convolution", "dot", "ragged-dot"}, CONVOLUTION),
     ({"scatter", "gather", "select-and-scatter", "sort"}, GATHER),
     ({"reduce", "reduce-window"}, REDUCE),
+    ({"fft"}, FOURIER),
 )
 _ARITHMETIC = {
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "select", "compare"),
@@ -42,6 +44,7 @@ _LIBRARIES = (
     ),
     (r"scatter|gather|sort", GATHER),
     (r"reduce|reduction", REDUCE),
+    (r"fft", FOURIER),
     (r"^(while|conditional|call|body|cond|region)\b", CONTROL),
 )
 

@@ -33,6 +33,53 @@ _PARTS = {
             "peak_memory": ("peak GB", ".2f"),
         },
     ),
+    "pytorch": (
+        "PyTorch, which always searches, and our speed over it",
+        {
+            "network": ("network", ""),
+            "batch": ("batch", ""),
+            "dtype": ("dtype", ""),
+            "official": ("official, images·it/s", ",.1f"),
+            "tuned": ("tuned", ",.1f"),
+            "best": ("best", ",.1f"),
+            "best_way": ("which", ""),
+            "exact_over_official": ("search / official", ",.1f"),
+            "exact_over_best": ("search / best", ",.2f"),
+            "nearest_over_official": ("nearest / official", ",.1f"),
+            "nearest_over_best": ("nearest / best", ",.2f"),
+        },
+    ),
+    "method": (
+        "The default preset with its surrogates, masks alone",
+        {
+            "faces": ("faces", ""),
+            "dtype": ("dtype", ""),
+            "batch": ("batch", ""),
+            "speed": ("faces/s", ",.1f"),
+            "tflop_per_s": ("TFLOP/s", ".3g"),
+            "of_product": ("of product", ".0%"),
+            "least_gb": ("least GB/it", ",.2f"),
+            "of_bandwidth": ("of bandwidth", ".0%"),
+            "compile": ("compile s", ".1f"),
+            "compile_cached": ("cached s", ".1f"),
+            "first_iterations": ("to the first iterations, s", ".1f"),
+            "first_iterations_cached": ("cached s", ".1f"),
+            "program_gb": ("program GB", ".2f"),
+            "peak_memory": ("peak GB", ".2f"),
+        },
+    ),
+    "files": (
+        "The default preset, file to file",
+        {
+            "files": ("files", ""),
+            "written": ("written", ""),
+            "faces": ("faces", ""),
+            "cores": ("cores", ""),
+            "seconds": ("s", ".1f"),
+            "speed": ("faces/s", ",.1f"),
+            "waiting": ("the device waited, s", ".2f"),
+        },
+    ),
 }
 _KERNELS = {
     "name": ("kernel", ""),
@@ -61,6 +108,8 @@ def markdown(about: Mapping[str, object], rows: Sequence[Row]) -> str:
             shown = {key: column for key, column in columns.items() if any(key in r for r in whole)}
             lines += [table.markdown(whole, shown), ""]
         for row in of_part:
+            if row.get("random_weights"):
+                lines.append(f"{row['title']}: random weights ({row['random_weights']})\n")
             lines += [f"{row['title']}: {row[key]}\n" for key in _FAULTS if key in row]
     for row in rows:
         if "profile" in row:
@@ -68,7 +117,7 @@ def markdown(about: Mapping[str, object], rows: Sequence[Row]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-_FAULTS = ("fault", "profile_fault", "program_fault", "torch_fault")
+_FAULTS = ("fault", "profile_fault", "program_fault")
 
 
 def _flat(row):
@@ -79,7 +128,7 @@ def _flat(row):
 
 def _profile(row):
     profile = row["profile"]
-    whole = profile["whole"]
+    whole = sum(profile["categories"].values()) + profile["idle"]  # a CPU has several lines
     times = {name: profile["categories"].get(name, 0.0) for name in CATEGORIES}
     parts = [{"name": name, "milliseconds": value} for name, value in times.items() if value]
     parts.append({"name": "nothing runs", "milliseconds": profile["idle"]})

@@ -5,15 +5,15 @@ import time
 import traceback
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 
-from benchmarks import machine, table
-from benchmarks.device import ceilings, network
+from benchmarks import machine, pytorch, table
+from benchmarks.device import ceilings, network, protecting
 from benchmarks.device.markdown import markdown
 from benchmarks.subject import faces, subject
 from tipim_jax.method import TipIm
@@ -22,7 +22,8 @@ TARGETS = 10
 # The heaviest network with a search and without, and one whose maps weigh more than its arithmetic.
 CASES = (("irse50", "exact"), ("irse50", "nearest"), ("mobileface", "nearest"))
 BATCH = 64
-PARTS = ("ceilings", "networks")
+FACES = 256
+PARTS = ("ceilings", "networks", "pytorch", "method", "files")
 _MODES = {"exact": TipIm.official, "nearest": TipIm.economical}
 
 
@@ -61,7 +62,7 @@ def report(options: Namespace) -> None:
         if options.markdown:
             Path(options.markdown).write_text(markdown(about, rows))
 
-    for part in _parts(options, devices):
+    for part in _parts(options, devices, rows):
         left = 60 * options.minutes - (time.monotonic() - began)
         if part.expected > left:
             why = f"not begun: it takes about {part.expected:.0f} s, {max(left, 0):.0f} were left"
@@ -85,8 +86,14 @@ def measured(run: Callable[[], list[dict[str, object]]]) -> list[dict[str, objec
     return [row | {"took": time.monotonic() - began} for row in rows]
 
 
-def _parts(options: Namespace, devices: Sequence[jax.Device]) -> list[Part]:
-    """In the order of their importance."""
+def _parts(
+    options: Namespace, devices: Sequence[jax.Device], rows: list[dict[str, object]]
+) -> list[Part]:
+    """In the order of their importance.
+
+    Args:
+      rows: of the parts that are done.
+    """
     on_cpu = devices[0].platform == "cpu"
     precisions = options.dtype or ["float32" if on_cpu else "bfloat16"]
     cases = CASES
@@ -94,11 +101,46 @@ def _parts(options: Namespace, devices: Sequence[jax.Device]) -> list[Part]:
         modes = [mode for mode in options.mode or _MODES if mode in _MODES]
         cases = tuple(product(options.network or ["irse50", "mobileface"], modes))
     parts = [Part("ceilings", "ceilings", 30, partial(ceilings.measure, devices))]
-    for (name, mode), precision, batch in product(cases, precisions, options.batch or [BATCH]):
-        title = f"{name}, {mode}, {batch} images, {precision}"
-        run = partial(_network, name, mode, precision, batch, devices, options)
-        parts.append(Part("networks", title, 100 if name == "irse50" else 60, run))
+    rest = product(precisions, options.batch or [BATCH])
+    networks = [
+        part
+        for (name, modes), (precision, batch) in product(_modes_of(cases).items(), rest)
+        for part in _of_network(name, modes, precision, batch, devices, rows, options)
+    ]
+    faces = options.faces or (2 if on_cpu else FACES)
+    protector = cache(protecting.protector)
+    whole = [
+        Part("method", "strong, masks alone", 150, lambda: [protecting.alone(protector(), faces)]),
+        Part("files", "strong, files", 30, lambda: [protecting.files(protector(), faces)]),
+    ]
+    first = cases[0][0]
+    parts += [part for part in networks if part.title.startswith(first)]
+    parts += whole
+    parts += [part for part in networks if not part.title.startswith(first)]
     return [part for part in parts if part.name in (options.part or PARTS)]
+
+
+def _modes_of(cases):
+    found = {}
+    for name, mode in cases:
+        found.setdefault(name, []).append(mode)
+    return found
+
+
+def _of_network(name, modes, precision, batch, devices, rows, options):
+    """A part for each mode, and one of PyTorch, which knows the search alone."""
+    what = f"{batch} images, {precision}"
+    parts = [
+        Part(
+            "networks",
+            f"{name}, {mode}, {what}",
+            100 if name == "irse50" else 60,
+            partial(_network, name, mode, precision, batch, devices, options),
+        )
+        for mode in modes
+    ]
+    run = partial(_pytorch, name, precision, batch, rows, options)
+    return [*parts, Part("pytorch", f"{name} in PyTorch, {what}", 40, run)]
 
 
 def _network(name, mode, precision, batch, devices, options):
@@ -114,3 +156,28 @@ def _network(name, mode, precision, batch, devices, options):
         options.turns,
     )
     return [{"network": name, "mode": mode, "random_weights": measured.random} | row]
+
+
+def _pytorch(name, precision, batch, rows, options):
+    if not options.torch:
+        return [{"fault": "left out"}]
+    theirs = pytorch.speeds(
+        subject(name, compared=True),
+        batch,
+        TARGETS,
+        precision,
+        TipIm.official(),
+        iterations=options.iterations,
+        turns=options.turns,
+        compiler=False,
+    )
+    case = {"network": name, "batch": batch, "dtype": precision}
+    ours = {
+        row["mode"]: row["speed"] for row in rows if "speed" in row and case.items() <= row.items()
+    }
+    over = {
+        f"{mode}_over_{way}": speed / theirs[way]
+        for mode, speed in ours.items()
+        for way in pytorch.WAYS
+    }
+    return [case | theirs | over]

@@ -6,6 +6,7 @@ another (a loop's body in the loop) counts for itself alone.
 
 import gzip
 import json
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -45,17 +46,42 @@ class Profile(NamedTuple):
     whole: float
 
 
-def recorded(run: Callable[[], object], folder: Path) -> list[Event]:
-    """What ran on the devices while `run` did; the trace stays in the folder.
+class Recording:
+    """What runs on the devices from `begin` to the end of a context.
 
-    Raises:
-      ValueError: the profiler wrote nothing that is known here.
+    Attributes:
+      events: the kernels.
+      fault: why they are not known; empty where they are. What a profiler can do depends on the
+        driver, and what else was measured is to stay.
+      under_way: whether it was begun.
     """
-    options = jax.profiler.ProfileOptions()
-    options.python_tracer_level = 0
-    with jax.profiler.trace(str(folder), profiler_options=options):
-        run()
-    return list(read(folder))
+
+    def __init__(self):
+        self.events: list[Event] = []
+        self.fault = "it was never begun"
+        self.under_way = False
+
+    def __enter__(self):
+        self._folder = tempfile.TemporaryDirectory()
+        return self
+
+    def begin(self) -> None:
+        options = jax.profiler.ProfileOptions()
+        options.python_tracer_level = 0
+        try:
+            jax.profiler.start_trace(self._folder.name, profiler_options=options)
+            self.under_way, self.fault = True, ""
+        except Exception as error:  # of whatever kind
+            self.fault = f"{error!r:.500}"
+
+    def __exit__(self, *_):
+        try:
+            if self.under_way:
+                jax.profiler.stop_trace()
+                self.events = list(read(Path(self._folder.name)))
+        except Exception as error:  # of whatever kind
+            self.fault = f"{error!r:.500}"
+        self._folder.cleanup()
 
 
 def read(folder: Path) -> Iterator[Event]:
