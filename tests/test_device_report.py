@@ -7,12 +7,16 @@ import subprocess
 import sys
 from argparse import Namespace
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import jax
 import pytest
+from jax.extend.core import jaxprs_in_params
 
-from benchmarks.device import hlo, protecting, report, trace
-from tipim_jax.method import TipIm
+from benchmarks.device import between, hlo, protecting, report, trace
+from tests.method_toy import crops, image_keys, surrogate
+from tipim_jax.method import ITERATIONS_A_CALL, Layout, TipIm, advance, start
 
 PROGRAM = """\
 HloModule jit__advance, entry_computation_layout={(f32[8]{0})->f32[8]{0}}
@@ -103,9 +107,9 @@ def written(folder, process, events):
         found.append(
             {"ph": "M", "pid": 7, "tid": number, "name": "thread_name", "args": args},
         )
-    for thread, name, start, duration, operation in events:
+    for thread, name, begin, duration, operation in events:
         args = {"hlo_op": operation} if operation else {}
-        times = {"ts": start, "dur": duration, "args": args}
+        times = {"ts": begin, "dur": duration, "args": args}
         found.append({"ph": "X", "pid": 7, "tid": threads.index(thread), "name": name, **times})
     place = folder / "plugins" / "profile" / "then"
     place.mkdir(parents=True)
@@ -235,3 +239,45 @@ def test_the_product_is_measured():
     files = protecting.files(protector, 2)
     assert files["files"] == files["written"] == files["faces"] == 2 and not files["missed"]
     assert 0 <= files["waiting"] < files["seconds"]
+
+
+def gathers(jaxpr, within=False):
+    """(whether in a loop, array) of everything that a program gathers from all devices."""
+    for equation in jaxpr.eqns:
+        loop = within or equation.primitive.name in ("while", "scan")
+        for inner in jaxprs_in_params(equation.params):
+            yield from gathers(inner, loop)
+        if equation.primitive.name == "all_gather":
+            yield within, equation.outvars[0].aval
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_devices_receive_what_the_program_gathers(group):
+    """Of a pair of images each of which has a device of its own."""
+    settings = TipIm(mmd_group_size=group, gamma=1.0, target_choice="nearest", views=0)
+    devices = jax.local_devices()[:2]
+    if len(devices) < 2:
+        pytest.skip("one device")
+    layout = Layout(tuple(devices), 1, 1)
+    surrogates, images = (surrogate(),), crops(2)
+    keys = image_keys(1, 2)
+    begin = partial(start, settings=settings, layout=layout)
+    problem, state = jax.eval_shape(begin, surrogates, images, crops(3), keys)
+    go_on = partial(advance, settings=settings, count=ITERATIONS_A_CALL, layout=layout)
+    program = jax.make_jaxpr(go_on)(surrogates, problem, state)
+    found = {True: 0, False: 0}
+    for within, array in gathers(program.jaxpr):
+        found[within] += array.size * array.dtype.itemsize // 2  # half of it was there before
+    expected = between.received(settings, len(images), images.shape[1:3], len(devices))
+    assert (found[False], found[True]) == expected
+
+
+def test_devices_receive_nothing_without_mmd():
+    assert between.received(TipIm.paper(), 64, (224, 224), 8) == (0, 0)
+    assert between.received(TipIm.reproduction(), 64, (224, 224), 8) == (0, 0)
+
+
+def test_each_device_gathers_the_images_of_all_others():
+    grouped = replace(TipIm.paper(), gamma=0.5)
+    call, iteration = between.received(grouped, 64, (224, 224), 8)
+    assert iteration == 56 * (224 * 224 * 3 * 4 + 8) and call == 56 * (224 * 224 * 3 * 4 + 5)

@@ -12,20 +12,26 @@ SHOWN = 10  # the most expensive kernels
 
 
 def largest_program() -> tuple[dict[str, object], hlo.Text | None]:
-    """Kernels and memory, in GB, of the largest program that is compiled now, and its text."""
+    """Kernels, and memory in GB, of the compiled program that asks for most of it; its text."""
     try:
         alive = jax.local_devices()[0].client.live_executables()
-        texts = [one.hlo_modules()[0].to_string() for one in alive]
-        text, program = max(zip(texts, alive, strict=True), key=lambda pair: len(pair[0]))
-        asked = program.get_compiled_memory_stats()
-        memory = {
-            name: getattr(asked, f"{name}_size_in_bytes") / 1e9
-            for name in ("argument", "output", "temp", "generated_code")
-        }
-        read = hlo.Text(text)
+        memory, program = max(
+            ((_memory(one), one) for one in alive), key=lambda pair: _sum(pair[0])
+        )
+        text = hlo.Text(program.hlo_modules()[0].to_string())
     except Exception as error:  # of whatever kind: another jaxlib may have none of these
         return {"program_fault": f"{error!r:.300}"}, None
-    return {"program_memory": memory, "text_size": read.size, "kernels": read.counts()}, read
+    return {"program_memory": memory, "text_size": text.size, "kernels": text.counts()}, text
+
+
+def _memory(program):
+    asked = program.get_compiled_memory_stats()
+    kinds = ("argument", "output", "temp", "generated_code")
+    return {kind: getattr(asked, f"{kind}_size_in_bytes") / 1e9 for kind in kinds}
+
+
+def _sum(memory):
+    return sum(memory.values())
 
 
 def where_time_goes(

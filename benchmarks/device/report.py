@@ -6,7 +6,7 @@ import traceback
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,9 @@ from tipim_jax.method import TipIm
 
 TARGETS = 10
 # The heaviest network with a search and without, and one whose maps weigh more than its arithmetic.
-CASES = (("irse50", "exact"), ("irse50", "nearest"), ("mobileface", "nearest"))
+CASES = {"irse50": ("exact", "nearest"), "mobileface": ("nearest",)}
 BATCH = 64
+LARGER = 256  # last, if there is time
 FACES = 256
 PARTS = ("ceilings", "networks", "pytorch", "method", "files")
 _MODES = {"exact": TipIm.official, "nearest": TipIm.economical}
@@ -99,35 +100,32 @@ def _parts(
     cases = CASES
     if options.network or options.mode:
         modes = [mode for mode in options.mode or _MODES if mode in _MODES]
-        cases = tuple(product(options.network or ["irse50", "mobileface"], modes))
-    parts = [Part("ceilings", "ceilings", 30, partial(ceilings.measure, devices))]
-    rest = product(precisions, options.batch or [BATCH])
-    networks = [
-        part
-        for (name, modes), (precision, batch) in product(_modes_of(cases).items(), rest)
-        for part in _of_network(name, modes, precision, batch, devices, rows, options)
-    ]
+        cases = {name: modes for name in options.network or CASES}
+    of_network = partial(_of_network, devices=devices, rows=rows, options=options)
+    heaviest, *others = (
+        [
+            part
+            for precision, batch in product(precisions, options.batch or [BATCH])
+            for part in of_network(name, modes, precision, batch, compare=options.torch)
+        ]
+        for name, modes in cases.items()
+    )
+    if not options.batch and not on_cpu:
+        for (name, modes), precision in product(cases.items(), precisions):
+            others.append(of_network(name, modes, precision, LARGER, compare=False))
     faces = options.faces or (2 if on_cpu else FACES)
     protector = cache(protecting.protector)
-    whole = [
+    parts = [
+        Part("ceilings", "ceilings", 30, partial(ceilings.measure, devices)),
+        *heaviest,
         Part("method", "strong, masks alone", 150, lambda: [protecting.alone(protector(), faces)]),
         Part("files", "strong, files", 30, lambda: [protecting.files(protector(), faces)]),
+        *chain.from_iterable(others),
     ]
-    first = cases[0][0]
-    parts += [part for part in networks if part.title.startswith(first)]
-    parts += whole
-    parts += [part for part in networks if not part.title.startswith(first)]
     return [part for part in parts if part.name in (options.part or PARTS)]
 
 
-def _modes_of(cases):
-    found = {}
-    for name, mode in cases:
-        found.setdefault(name, []).append(mode)
-    return found
-
-
-def _of_network(name, modes, precision, batch, devices, rows, options):
+def _of_network(name, modes, precision, batch, *, compare, devices, rows, options):
     """A part for each mode, and one of PyTorch, which knows the search alone."""
     what = f"{batch} images, {precision}"
     parts = [
@@ -139,8 +137,10 @@ def _of_network(name, modes, precision, batch, devices, rows, options):
         )
         for mode in modes
     ]
-    run = partial(_pytorch, name, precision, batch, rows, options)
-    return [*parts, Part("pytorch", f"{name} in PyTorch, {what}", 40, run)]
+    if compare:
+        run = partial(_pytorch, name, precision, batch, rows, options)
+        parts.append(Part("pytorch", f"{name} in PyTorch, {what}", 40, run))
+    return parts
 
 
 def _network(name, mode, precision, batch, devices, options):
@@ -159,8 +159,6 @@ def _network(name, mode, precision, batch, devices, options):
 
 
 def _pytorch(name, precision, batch, rows, options):
-    if not options.torch:
-        return [{"fault": "left out"}]
     theirs = pytorch.speeds(
         subject(name, compared=True),
         batch,
