@@ -31,20 +31,23 @@ def measure(
       precision: of `machine.PRECISIONS`, what the surrogate computes in.
       turns: of which the best counts.
     """
-    layout = Layout.choose((surrogate,), images, len(targets), devices)
 
-    def prepare():
+    def choose():
+        return Layout.choose((surrogate,), images, len(targets), devices)
+
+    def prepare(layout):
         return prepared((surrogate,), images, targets, settings, layout)
 
     def first():
-        prepare()(ITERATIONS_A_CALL)
+        prepare(choose())(ITERATIONS_A_CALL)  # to choose it may take programs of its own
 
     with machine.empty_cache():
         gc.collect()  # programs that nobody holds any more
         cold = machine.seconds_of(first)
         figures, text = largest_program()
-        run = prepare()
-        starting = machine.seconds_of(prepare)
+        layout = choose()
+        run = prepare(layout)
+        starting = machine.seconds_of(lambda: prepare(layout))
         (turn,) = machine.race([lambda: run(ITERATIONS_A_CALL)], 0, turns)
         with trace.Recording() as recording:
             recording.begin()

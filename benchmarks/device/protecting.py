@@ -5,6 +5,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
 from pathlib import Path
 
 import jax
@@ -95,9 +97,10 @@ def files(protector: Protector, faces: int) -> dict[str, object]:
     Of what `alone` compiled nothing is compiled again.
     """
     with tempfile.TemporaryDirectory() as folder:
-        photos = _copies(Path(folder) / "photos", faces)
-        output = Path(folder) / "protected"
+        clean, output = Path(folder) / "photos", Path(folder) / "protected"
+        clean.mkdir()
         output.mkdir()
+        photos = _copies(clean, faces)
         outputs = {photo.source: output / photo.relative for photo in photos}
         began = time.perf_counter()
         outcome = protect_files(
@@ -123,18 +126,21 @@ def files(protector: Protector, faces: int) -> dict[str, object]:
     }
 
 
-def _copies(folder: Path, count: int) -> list[PhotoFile]:
-    """Bundled people's photos, whom nobody imitates, each as often as it takes."""
-    folder.mkdir(exist_ok=True)
-    sources = [
+def _sources(count: int) -> list[Path]:
+    """Photos of bundled people whom nobody imitates, each as often as it takes."""
+    distinct = [
         photo
         for identity in bundled.identities()
         if identity not in bundled.TARGETS
         for photo in bundled.photos(identity)
     ]
+    return list(islice(cycle(distinct), count))
+
+
+def _copies(folder: Path, count: int) -> list[PhotoFile]:
+    """Photos as files of their own."""
     found = []
-    for number in range(count):
-        source = sources[number % len(sources)]
+    for number, source in enumerate(_sources(count)):
         photo = folder / f"{number:05d}{source.suffix}"
         shutil.copyfile(source, photo)
         found.append(PhotoFile(photo, Path(photo.name)))
@@ -142,10 +148,12 @@ def _copies(folder: Path, count: int) -> list[PhotoFile]:
 
 
 def _found(protector: Protector, count: int) -> list[FoundPhoto]:
-    """The photos of `_copies`, each looked at once."""
-    with tempfile.TemporaryDirectory() as folder:
-        photos = [photo.source for photo in _copies(Path(folder), count)]
-        return [protector.find(photo) for photo in photos]
+    """Photos whose faces were found, each looked at once."""
+    sources = _sources(count)
+    distinct = list(dict.fromkeys(sources))
+    with ThreadPoolExecutor(machine.cores()) as pool:
+        found = dict(zip(distinct, pool.map(protector.find, distinct), strict=True))
+    return [found[source] for source in sources]
 
 
 def _first_iterations(protector: Protector, found: Sequence[FoundPhoto]) -> tuple[float, int]:
