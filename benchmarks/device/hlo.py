@@ -14,7 +14,7 @@ CONTROL = "control"
 CATEGORIES = (CONVOLUTION, ELEMENTWISE, COPY, GATHER, REDUCE, FOURIER, CONTROL)
 
 _NAME = r"%?([\w.\-]+)"
-_HEADER = re.compile(rf"^(?:ENTRY )?{_NAME} \(.*\{{$")
+_HEADER = re.compile(rf"^(?:ENTRY )?{_NAME} .*\{{$")
 _INSTRUCTION = re.compile(rf"^\s+(?:ROOT )?{_NAME} = ")
 _OPCODE = re.compile(r"\s([a-z][\w\-]*)\(")
 _CALLED = re.compile(rf"(?:calls|to_apply)={_NAME}")
