@@ -92,6 +92,8 @@ def test_kernels_of_a_program_are_counted():
         ("MemcpyD2D", hlo.COPY),
         ("input_scatter_fusion_2", hlo.GATHER),
         ("loop_select_fusion_9", hlo.ELEMENTWISE),
+        ("loop_convert_fusion_77", hlo.ELEMENTWISE),
+        ("dot_add_fusion", hlo.CONVOLUTION),
     ],
 )
 def test_a_kernel_has_a_category(kernel, category):

@@ -37,9 +37,9 @@ _CONTROL = {"while", "conditional", "call", "async-start", "async-done"}
 _FREE = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all"}
 # What kernels are called that are no fusion of XLA's own: of cuDNN, cuBLAS and CUDA.
 _LIBRARIES = (
-    (r"tonhwc|tonchw|nchwto|nhwcto|memcpy|memset|transpose|copy|convert_?layout", COPY),
+    (r"tonhwc|tonchw|nchwto|nhwcto|memcpy|memset|transpose|copy|convert(tensor|layout)", COPY),
     (
-        r"conv|gemm|xmma|nvjet|cutlass|cublas|fprop|dgrad|wgrad|winograd|(^|_)dot[._]|matmul|ynn",
+        r"conv(?!ert)|gemm|xmma|nvjet|cutlass|cublas|fprop|dgrad|wgrad|winograd|(^|_)dot[._]|matmul|ynn",
         CONVOLUTION,
     ),
     (r"scatter|gather|sort", GATHER),
