@@ -242,7 +242,7 @@ def results(
     missed: Sequence[report.NotProtected],
     left_alone: Sequence[report.LeftAlone],
     seconds: Mapping[str, float],
-    work: Mapping[str, str],
+    work: Mapping[str, str | int],
 ) -> report.Results:
     """All that results.json holds."""
     devices = jax.devices()
@@ -259,7 +259,6 @@ def results(
         settings={
             "preset": settings.preset,
             "seed": settings.seed,
-            "batch_size": settings.batch_size,
             "format": settings.format,
             "metadata": settings.metadata,
             **work,

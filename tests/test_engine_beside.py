@@ -1,0 +1,269 @@
+"""What the host does beside an accelerator, with a made-up device that works when it is told to."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+from tipim_jax.backend import on_the_cpu
+from tipim_jax.engine import loop, protector
+from tipim_jax.engine.files import Outcome, _Writing
+from tipim_jax.engine.found import FoundPhoto, MaskedPhoto
+from tipim_jax.engine.stream import PhotoStream
+from tipim_jax.engine.threads import Crew
+from tipim_jax.method import TipIm
+
+PATIENCE = 20  # seconds after which a test fails that else would wait for ever
+SETTINGS = SimpleNamespace(iterations=12)
+
+
+class Array:
+    """Is there when the device has made it."""
+
+    def __init__(self, made: Future):
+        self.made = made
+
+    def block_until_ready(self):
+        self.made.result(PATIENCE)
+        return self
+
+    def is_ready(self):
+        return self.made.done()
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.made.result(PATIENCE), dtype)
+
+
+class Device:
+    """Adds 1 to all images in each iteration, one call after the other.
+
+    Attributes:
+      calls: Of each the number of valid images and of iterations.
+      before: Called with the number of each call before it is made.
+    """
+
+    platform = "gpu"
+
+    def __init__(self, monkeypatch, before=lambda number: None):
+        self.calls, self.before = [], before
+        self._pool = ThreadPoolExecutor(1)
+        monkeypatch.setattr(loop, "start", self.start)
+        monkeypatch.setattr(loop, "advance", self.advance)
+
+    def start(self, surrogates, images, targets, keys, settings, *, alignments, valid, layout):
+        images = np.asarray(images)
+        target = Array(self._pool.submit(np.zeros, len(images), int))
+        return valid, SimpleNamespace(
+            protected=Array(self._pool.submit(lambda: images)), target=target
+        )
+
+    def advance(self, surrogates, valid, state, *, settings, count, layout):
+        number = len(self.calls)
+        self.calls.append((int(valid.sum()), count))
+
+        def call():
+            self.before(number)
+            return np.asarray(state.protected) + count
+
+        protected = Array(self._pool.submit(call))
+        return SimpleNamespace(protected=protected, target=state.target), protected
+
+    def masks(self, regions, *, size=2, **how):
+        layout = SimpleNamespace(devices=(self,), replicate=lambda tree: tree)
+        targets, how = np.zeros((1, 2, 2, 3)), {"progress": lambda _: None, **how}
+        return loop.masks([], regions, targets, SETTINGS, size=size, seed=0, layout=layout, **how)
+
+
+class Cpu(Device):
+    platform = "cpu"
+
+
+def regions(count):
+    for number in range(count):
+        yield SimpleNamespace(pixels=np.full((4, 4, 3), number, np.uint8), matrix=np.eye(2, 3))
+
+
+@pytest.mark.parametrize("kind", [Device, Cpu])
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_masks_are_the_same_in_their_order_beside_whatever_device(kind, size, monkeypatch):
+    device, done = kind(monkeypatch), []
+    found = list(device.masks(regions(7), size=size, progress=done.append))
+    assert len(found) == 7
+    assert all((mask.values == SETTINGS.iterations).all() for mask in found)
+    assert sum(done) == pytest.approx(7)
+    batches = -(-7 // size)
+    assert [count for _, count in device.calls] == [5, 5, 2] * batches
+
+
+def test_while_a_batch_is_worked_on_the_next_one_is_prepared_and_the_last_one_is_taken(monkeypatch):
+    asked, taken = threading.Event(), threading.Event()
+
+    def before(call):
+        if call == 2:  # the last one of the first batch
+            assert asked.wait(PATIENCE), "the next faces were not asked for meanwhile"
+        if call == 3:  # the first one of the second
+            assert taken.wait(PATIENCE), "the masks of the first batch were not given meanwhile"
+
+    def noted():
+        for number, region in enumerate(regions(4)):
+            if number == 3:
+                asked.set()
+            yield region
+
+    device = Device(monkeypatch, before)
+    for number, _ in enumerate(device.masks(noted())):
+        if number == 1:
+            taken.set()
+    assert number == 3 and device.calls == [(2, 5), (2, 5), (2, 2)] * 2
+
+
+def test_masks_do_not_wait_for_faces_that_are_not_found_yet(monkeypatch):
+    found, taken = threading.Event(), 0
+
+    def slowly():
+        yield from regions(2)
+        assert found.wait(PATIENCE), "the first masks were kept back"
+        yield from regions(2)
+
+    for _ in Device(monkeypatch).masks(slowly()):
+        taken += 1
+        if taken == 2:
+            found.set()
+    assert taken == 4
+
+
+def test_a_device_has_a_call_queued_behind_the_one_that_it_works_on(monkeypatch):
+    queued = []
+    device = Device(monkeypatch, lambda number: two.wait(PATIENCE))
+    two = threading.Event()
+    advance = device.advance
+
+    def noting(*arguments, **how):
+        made = advance(*arguments, **how)
+        queued.append(len(device.calls))
+        if len(device.calls) == 2:
+            two.set()
+        return made
+
+    monkeypatch.setattr(loop, "advance", noting)
+    assert len(list(device.masks(regions(2)))) == 2
+    assert queued == [1, 2, 3] and two.is_set()
+
+
+def test_who_stops_does_not_wait_for_faces(monkeypatch):
+    never = threading.Event()
+
+    def endless():
+        yield from regions(2)
+        never.wait(PATIENCE)
+
+    masks = Device(monkeypatch).masks(endless())
+    next(masks)
+    masks.close()
+    assert not never.is_set()
+    never.set()
+
+
+def test_a_program_is_made_while_the_first_faces_are_looked_for(monkeypatch):
+    began = threading.Event()
+
+    def late():
+        assert began.wait(PATIENCE), "the device was not asked for anything"
+        yield from regions(2)
+
+    monkeypatch.setattr(loop, "_SOON", 0)
+    device = Device(monkeypatch, lambda number: began.set())
+    assert len(list(device.masks(late()))) == 2
+    assert [valid for valid, _ in device.calls] == [0, 0, 2, 2, 2]
+
+
+def test_a_device_waits_for_faces_and_for_who_takes_its_masks(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+
+    def passing(seconds):
+        now[0] += seconds
+
+    def slowly():
+        passing(1000)  # before there is a face
+        for number, region in enumerate(regions(4)):
+            passing(number)
+            yield region
+
+    waited = []
+    for _ in Cpu(monkeypatch, lambda _: passing(50)).masks(slowly(), waited=waited.append):
+        passing(10)
+    assert waited == [1, 20 + 2 + 3]  # what comes after the last batch is not waited for
+
+
+@pytest.mark.parametrize("faces", [[1, 1, 1], [3, 0, 2, 1, 5], [12]])
+def test_work_on_faces_adds_up_to_their_photos(faces):
+    done = []
+    photos = [FoundPhoto(None, None, "", (None,) * n, (None,) * n) for n in faces]
+    stream = PhotoStream(photos, (), done.append)
+    assert len(list(stream.regions())) == sum(faces)
+    for _ in range(7):
+        stream.advance(sum(faces) / 7)
+    assert sum(done) == pytest.approx(len(faces)) and min(done) >= 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "cores", "crew"),
+    [
+        ("cpu", 1, (1, 1, 1, False)),
+        ("cpu", 2, (1, 1, 1, False)),
+        ("cpu", 64, (8, 1, 1, False)),
+        ("gpu", 1, (1, 1, 1, True)),
+        ("gpu", 16, (10, 4, 16, True)),
+        ("tpu", 96, (60, 24, 96, True)),
+    ],
+)
+def test_cores_that_are_no_device_work_beside_it(kind, cores, crew):
+    assert Crew.of(kind, cores) == crew
+
+
+@pytest.mark.parametrize(("on_cpu", "taken", "size"), [(False, 0, 32), (True, 2, 8)])
+def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, size, monkeypatch):
+    sizes, photos = [], iter(range(100))
+    one = object.__new__(protector.Protector)
+    one._on_cpu, one._surrogates, one.method, one.seed = on_cpu, (), TipIm.fast(), 0
+    one.targets = SimpleNamespace(names=(), crops=None)
+    one.batch_size = 8 if on_cpu else 256
+    monkeypatch.setattr(protector, "masks", lambda *_, size, **__: sizes.append(size) or iter(()))
+    monkeypatch.setattr(protector.Protector, "layout", lambda *_: None)
+    found = (SimpleNamespace(faces=(1,), number=number) for number in photos)
+    list(one.masked(found, expected=20))
+    assert sizes == [size] and next(photos) == taken
+
+
+def test_after_ctrl_c_a_few_photos_are_written_and_no_more():
+    writing, go_on, outcome = threading.Event(), threading.Event(), Outcome()
+
+    def write(masked):
+        writing.set()
+        assert go_on.wait(PATIENCE)
+        return masked.photo.source
+
+    with ThreadPoolExecutor(1) as pool:
+        one = _Writing(pool, write, outcome, most=100)
+        for number in range(60):
+            one.add(MaskedPhoto(SimpleNamespace(source=number), (), ()))
+        assert writing.wait(PATIENCE)
+        threading.Timer(0.05, go_on.set).start()
+        one.stop()
+    assert list(outcome.photos) == list(range(16))
+
+
+def test_small_things_are_computed_on_the_host(monkeypatch):
+    host = jax.local_devices(backend="cpu")[0]
+    with on_the_cpu():
+        assert jax.config.jax_default_device is None
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with on_the_cpu():
+        assert jax.config.jax_default_device == host
+    monkeypatch.setattr(jax, "local_devices", lambda **_: (_ for _ in ()).throw(RuntimeError))
+    with on_the_cpu():
+        assert jax.config.jax_default_device is None

@@ -1,0 +1,156 @@
+"""Faces that are protected together: how many, and made ready for the device."""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, Num, UInt8
+
+from tipim_jax.engine import defaults
+from tipim_jax.engine.unfinished import Unfinished
+from tipim_jax.method import Layout, image_keys
+from tipim_jax.photos import Region
+from tipim_jax.photos.region import REGION
+
+# Faces for each accelerator. More gain nothing there, and it would wait the longer for the first;
+# the networks take them in pieces that fit (`Layout.choose`), so that this many always do.
+MOST_ON_ACCELERATOR = 256
+
+
+def most_together(kind: str, devices: int) -> int:
+    """Number of faces that are protected together where nobody chooses, if there are so many.
+
+    Args:
+      kind: of the devices, as `backend` has it.
+      devices: their number.
+    """
+    return defaults.BATCH_SIZE if kind == "cpu" else MOST_ON_ACCELERATOR * devices
+
+
+def size_of_batch(faces: int, most: int, *, devices: int, group: int, padding_is_free: bool) -> int:
+    """Number of faces in a batch: one of few, since each is a program of its own.
+
+    Args:
+      faces: how many there are, more or less.
+      most: how many are wanted together.
+      devices: their number: all of them get as many, but where groups do not divide among them.
+      group: of faces that the MMD takes together; a batch of more than one has whole ones.
+      padding_is_free: as on a CPU, where one size serves all numbers but 1. Elsewhere there is one
+        for each power of two.
+    """
+    if faces <= 1 or most < devices:
+        return min(most, max(1, faces))
+    wanted = most if padding_is_free else min(most, 1 << (faces - 1).bit_length())
+    size = math.ceil(wanted / devices) * devices
+    return size if size <= group or size % group == 0 else math.ceil(wanted / group) * group
+
+
+def dealt(faces: int, size: int, devices: int) -> Int[np.ndarray, " faces"]:
+    """Rows of a batch for so many faces, dealt out to the devices in turn.
+
+    A device has neighbouring rows; on a CPU padding costs nothing, so that all have as much to do.
+    """
+    share = math.ceil(size / devices)
+    rows = np.arange(devices * share).reshape(devices, share).T.ravel()
+    return rows[rows < size][:faces]  # the last device may have less than its share
+
+
+class Batch(NamedTuple):
+    """Images that are protected together.
+
+    Attributes:
+      images: Crops, or parts of photos around faces; RGB in [0, 255].
+      keys: Random key of each image.
+      alignments: From each image's points to its crop's; None where images are crops.
+      valid: Whether an image is one, and not padding.
+    """
+
+    images: Num[np.ndarray, "batch height width 3"]
+    keys: Key[Array, " batch"]
+    alignments: Float[np.ndarray, "batch 2 3"] | None
+    valid: Bool[np.ndarray, " batch"]
+
+    @property
+    def digest(self) -> str:
+        """Stands for its images and their random keys."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        digest.update(np.asarray(jax.random.key_data(self.keys)))
+        return digest.hexdigest()[:16]
+
+
+class Prepared(NamedTuple):
+    """A batch of regions that is ready.
+
+    Attributes:
+      batch: Of an accelerator the images are there already.
+      images: The regions as they are in the photos.
+      rows: Of the faces, in their order; the others are padding.
+      unfinished: Where its state is kept; None where that is not.
+    """
+
+    batch: Batch
+    images: UInt8[np.ndarray, "batch 224 224 3"]
+    rows: Int[np.ndarray, " faces"]
+    unfinished: Unfinished | None
+
+
+class Preparation:
+    """Makes the next batch ready, each time it is called; by one thread at a time.
+
+    Attributes:
+      began: When the first region was there, as `time.monotonic` has it; 0 before that.
+    """
+
+    def __init__(
+        self, regions: Iterator[Region], size: int, seed: int, layout: Layout, kept: Path | None
+    ):
+        """Arguments as of `loop.masks`."""
+        self._regions, self._size, self._seed = regions, size, seed
+        self._layout, self._kept = layout, kept
+        self.began = 0.0
+
+    def __call__(self) -> Prepared | None:
+        """The next batch; None after the last one."""
+        faces = []
+        for face in islice(self._regions, self._size):
+            self.began = self.began or time.monotonic()
+            faces.append(face)
+        if not faces:
+            return None
+        rows = dealt(len(faces), self._size, len(self._layout.devices))
+        valid = np.isin(np.arange(self._size), rows)
+        padded = [faces[0]] * self._size
+        for row, face in zip(rows, faces, strict=True):
+            padded[row] = face
+        images = np.stack([face.pixels for face in padded])
+        batch = Batch(
+            images,
+            image_keys(self._seed, images),
+            np.stack([face.matrix for face in padded]).astype(np.float32),
+            valid,
+        )
+        unfinished = Unfinished(self._kept / batch.digest) if self._kept else None
+        return Prepared(self._there(batch), images, rows, unfinished)
+
+    def empty(self) -> Batch:
+        """A batch of nothing, for which the device does what it does for any."""
+        images = np.zeros((self._size, REGION, REGION, 3), np.uint8)
+        matrices = np.tile(np.eye(2, 3, dtype=np.float32), (self._size, 1, 1))
+        keys = image_keys(self._seed, images)
+        return self._there(Batch(images, keys, matrices, np.zeros(self._size, bool)))
+
+    def _there(self, batch: Batch) -> Batch:
+        if on_cpu(self._layout):
+            return batch
+        return batch._replace(images=jax.device_put(batch.images.astype(np.float32)))
+
+
+def on_cpu(layout: Layout) -> bool:
+    """Whether the host itself is the device."""
+    return layout.devices[0].platform == "cpu"
