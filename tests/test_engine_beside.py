@@ -1,20 +1,25 @@
 """What the host does beside an accelerator, with a made-up device that works when it is told to."""
 
+import dataclasses
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
+import cv2
 import jax
 import numpy as np
 import pytest
 
+from tests.method_toy import crops, surrogate
+from tipim_jax.attack import measure
 from tipim_jax.backend import on_the_cpu
-from tipim_jax.engine import loop, protector
+from tipim_jax.engine import batches, loop, protector
 from tipim_jax.engine.files import Outcome, _Writing
 from tipim_jax.engine.found import FoundPhoto, MaskedPhoto
 from tipim_jax.engine.stream import PhotoStream
-from tipim_jax.engine.threads import Crew
-from tipim_jax.method import TipIm
+from tipim_jax.engine.threads import Crew, threads
+from tipim_jax.method import Layout, TipIm
+from tipim_jax.photos import PhotoError
 
 PATIENCE = 20  # seconds after which a test fails that else would wait for ever
 SETTINGS = SimpleNamespace(iterations=12)
@@ -96,6 +101,39 @@ def test_masks_are_the_same_in_their_order_beside_whatever_device(kind, size, mo
     assert sum(done) == pytest.approx(7)
     batches = -(-7 // size)
     assert [count for _, count in device.calls] == [5, 5, 2] * batches
+
+
+@pytest.mark.thorough
+def test_masks_of_the_method_itself_are_the_same_to_the_last_byte_beside_a_device(monkeypatch):
+    """A CPU that is taken for an accelerator, with two batches and one that is not full."""
+    noise = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), np.uint8)
+    matrix = np.array([[2.8, 0, 0], [0, 2.8, 0]])
+    settings = dataclasses.replace(TipIm(), iterations=7)
+    surrogates = [surrogate(size=112)]
+    layout = Layout(tuple(jax.local_devices()[:1]), 1, 2)
+
+    def found():
+        return list(
+            loop.masks(
+                surrogates,
+                [SimpleNamespace(pixels=pixels, matrix=matrix) for pixels in noise],
+                crops(2, size=112),
+                settings,
+                size=2,
+                seed=3,
+                layout=layout,
+                progress=lambda _: None,
+            )
+        )
+
+    one_after_the_other = found()
+    for module in (loop, batches):
+        monkeypatch.setattr(module, "on_cpu", lambda _: False)
+    beside = found()
+    assert len(beside) == 5 and all(np.abs(mask.values).max() > 1 for mask in beside)
+    for mask, same in zip(beside, one_after_the_other, strict=True):
+        np.testing.assert_array_equal(mask.values, same.values)
+        assert mask.target == same.target
 
 
 def test_while_a_batch_is_worked_on_the_next_one_is_prepared_and_the_last_one_is_taken(monkeypatch):
@@ -267,3 +305,35 @@ def test_small_things_are_computed_on_the_host(monkeypatch):
     monkeypatch.setattr(jax, "local_devices", lambda **_: (_ for _ in ()).throw(RuntimeError))
     with on_the_cpu():
         assert jax.config.jax_default_device is None
+
+
+@pytest.mark.parametrize("readers", [1, 5])
+def test_saved_photos_are_shown_in_their_order_however_many_are_read_at_once(readers, monkeypatch):
+    together = threading.Barrier(readers)
+
+    def read_back(photo, detector, *, with_pictures):
+        if photo.number < readers:  # no more are begun before the first is done
+            together.wait(PATIENCE)
+        if photo.number == 3:
+            raise PhotoError("it is gone")
+        return photo, [("before", photo.number)], [("after", photo.number), None]
+
+    crew = Crew(1, 1, readers, one_core_each=False)
+    monkeypatch.setattr(measure.Crew, "here", lambda: crew)
+    monkeypatch.setattr(measure, "read_back", read_back)
+    photos = [SimpleNamespace(number=n, file=SimpleNamespace(relative=n)) for n in range(9)]
+    album = measure._Album(photos, None, SimpleNamespace(add=lambda *_: lambda _: None))
+    others = [0, 1, 2, 4, 5, 6, 7, 8]
+    assert list(album.faces()) == [(when, n) for n in others for when in ("before", "after")]
+    assert album.saved == [photos[n] for n in others]
+    assert album.is_protected == [False, True] * 8
+    assert [one.reason for one in album.failed] == ["it is gone"]
+
+
+def test_opencv_takes_one_core_a_call_where_threads_have_the_others():
+    before = cv2.getNumThreads()
+    with threads(2, one_core_each=True) as pool:
+        assert pool.submit(cv2.getNumThreads).result() == 1
+    assert cv2.getNumThreads() == before
+    with threads(2) as pool:
+        assert pool.submit(cv2.getNumThreads).result() == before

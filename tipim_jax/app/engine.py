@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tipim_jax.engine import Protector
     from tipim_jax.identification import Recogniser
 
+_TOGETHER = 32  # photos in memory at once
 _SAME_FACE = 0.5  # of the union of two boxes, from which they are one face
 
 
@@ -136,7 +137,7 @@ class ProtectorEngine:
         # A CPU's faces are protected one by one on each device, so that more would only wait.
         devices = jax.local_device_count()
         cpu = jax.default_backend() == "cpu"
-        return devices if cpu else max(devices, self._protector.batch_size)
+        return devices if cpu else max(devices, min(_TOGETHER, self._protector.batch_size))
 
     def protect(self, photos, strength, progress):
         from tipim_jax.engine import FoundPhoto
