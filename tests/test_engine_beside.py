@@ -277,6 +277,23 @@ def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, s
     assert sizes == [size] and next(photos) == taken
 
 
+@pytest.mark.parametrize(("on_cpu", "size"), [(False, 32), (True, 8)])
+def test_a_batch_of_one_size_is_laid_out_once_and_results_say_how(on_cpu, size, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(
+        protector.Layout, "choose", lambda _, crops, count: chosen.append(crops) or f"of {crops}"
+    )
+    one = object.__new__(protector.Protector)
+    one._on_cpu, one._surrogates, one._layouts, one.dtype = on_cpu, (), {}, "bfloat16"
+    one.targets = SimpleNamespace(crops=np.zeros((10, 112, 112, 3)))
+    one.batch_size = 8 if on_cpu else 256
+    for _ in range(3):  # as what is free in its memory differs, others would be other programs
+        assert one.layout(32) == one.layout(32)
+    assert len(chosen) == 1
+    layout = f"of {jax.ShapeDtypeStruct((size, 112, 112, 3), np.float32)}"
+    assert one.work == {"batch_size": size, "dtype": "bfloat16", "layout": layout}
+
+
 def test_after_ctrl_c_a_few_photos_are_written_and_no_more():
     writing, go_on, outcome = threading.Event(), threading.Event(), Outcome()
 

@@ -229,8 +229,6 @@ class Run:
         if outcome.faces:
             iterations = outcome.faces * settings.method.iterations
             seconds["per_image_iteration"] = outcome.seconds / iterations
-        size = protector.batch_size
-        work = {"batch_size": size, "dtype": protector.dtype, "layout": str(protector.layout(size))}
         missed = [
             NotProtected(str(file.relative), reason, failed=reason != NO_FACE)
             for file in given.photos
@@ -255,7 +253,9 @@ class Run:
             if (reason := photo.by_choice)
         ]
         imitated = TargetResult(protector.targets.origin, protector.targets.names)
-        found = results(settings, self.command, imitated, measured, missed, spared, seconds, work)
+        found = results(
+            settings, self.command, imitated, measured, missed, spared, seconds, protector.work
+        )
         return found, measured.pictures
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Num, UInt8
 
 from tipim_jax.engine import defaults
+from tipim_jax.engine.found import FoundPhoto
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import Layout, image_keys
 from tipim_jax.photos import Region
@@ -49,6 +50,18 @@ def size_of_batch(faces: int, most: int, *, devices: int, group: int, padding_is
     wanted = most if padding_is_free else min(most, 1 << (faces - 1).bit_length())
     size = math.ceil(wanted / devices) * devices
     return size if size <= group or size % group == 0 else math.ceil(wanted / group) * group
+
+
+def first_photos(photos: Iterator[FoundPhoto], faces: int) -> tuple[list[FoundPhoto], int]:
+    """The first photos until they have more than so many faces, and how many they have."""
+    first: list[FoundPhoto] = []
+    found = 0
+    for photo in photos:
+        first.append(photo)
+        found += len(photo.faces)
+        if found > faces:
+            break
+    return first, found
 
 
 def dealt(faces: int, size: int, devices: int) -> Int[np.ndarray, " faces"]:

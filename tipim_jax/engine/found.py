@@ -157,6 +157,17 @@ class MaskedPhoto:
             ]
         return add_masks(pixels, masks, self.photo.regions, method.epsilon, method.colour_epsilon)
 
+    def protected(self, method: TipIm) -> "Protected":
+        """What a caller gets of it."""
+        photo = self.photo
+        if photo.fault:
+            return Protected(photo.source, None, fault=photo.fault)
+        try:
+            pixels = photo.read()
+        except PhotoError as error:
+            return Protected(photo.source, None, fault=str(error))
+        return Protected(photo.source, self.added_to(pixels, method), self.outcomes)
+
 
 def scaled_to_dssim(
     pixels: UInt8[np.ndarray, "height width 3"],

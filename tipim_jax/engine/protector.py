@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
+from operator import methodcaller
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,7 @@ import numpy as np
 from tipim_jax.backend import backend, on_the_cpu
 from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
-from tipim_jax.engine.batches import most_together, size_of_batch
+from tipim_jax.engine.batches import first_photos, most_together, size_of_batch
 from tipim_jax.engine.choosing import Chooser, Chosen
 from tipim_jax.engine.found import (
     FAULTS,
@@ -41,7 +42,7 @@ from tipim_jax.engine.threads import Crew, ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
 from tipim_jax.networks import onet
-from tipim_jax.photos import YUNET, FaceDetector, PhotoError, region
+from tipim_jax.photos import YUNET, FaceDetector, region
 from tipim_jax.runtime import configure
 from weights_convert import obtain
 
@@ -113,12 +114,13 @@ class Protector:
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
         self.batch_size = batch_size
         self.chooser = chooser
+        self._layouts: dict[int, Layout] = {}
 
     def with_settings(self, method: TipIm, *, seed: int | None = None) -> "Protector":
         """Another one with the same networks, targets and detector."""
         method.check()
         other = copy.copy(self)
-        other.method = method
+        other.method, other._layouts = method, {}
         other.seed = self.seed if seed is None else seed
         return other
 
@@ -153,7 +155,7 @@ class Protector:
         """
         found = self.find(picture)
         (masked,) = self.masked([found])
-        return _protected(masked, self.method)
+        return masked.protected(self.method)
 
     def protect_many(self, pictures: Iterable[Picture]) -> Iterator[Protected]:
         """Protects a stream of pictures, in order; faces are found while the device works.
@@ -172,11 +174,11 @@ class Protector:
         ):
             found = ahead(self.find_or_fault, pictures, finders, READ_AHEAD * self.batch_size)
             masked = self.masked(found, expected=count)
-            protected = partial(_protected, method=self.method)
+            added = methodcaller("protected", self.method)
             if self._on_cpu:
-                yield from map(protected, masked)
+                yield from map(added, masked)
             else:
-                yield from ahead(protected, masked, adding, 2 * crew.writers)
+                yield from ahead(added, masked, adding, 2 * crew.writers)
 
     def find(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
         """Finds the faces of one picture; errors as `protect`.
@@ -226,7 +228,11 @@ class Protector:
           kept: Folder in which the state of a batch under way is kept, so that it can go on.
         """
         photos = iter(photos)
-        first, size = self._first_batch(photos, expected)
+        if expected is not None and not self._on_cpu:
+            first, faces = [], expected  # a photo has one face more often than not
+        else:
+            first, faces = first_photos(photos, 1 if self._on_cpu else self.batch_size)
+        size = self._size(faces)
         stream = PhotoStream(chain(first, photos), self.targets.names, progress)
         found = masks(
             self._surrogates,
@@ -246,24 +252,19 @@ class Protector:
         yield from stream.complete()
 
     def layout(self, size: int) -> Layout:
-        """How a batch of so many faces is laid out on the devices."""
-        batch_of = jax.ShapeDtypeStruct((size, *self.targets.crops.shape[1:]), np.float32)
-        return Layout.choose(self._surrogates, batch_of, len(self.targets.crops))
+        """How a batch of so many faces is laid out on the devices; the same each time."""
+        if size not in self._layouts:
+            batch_of = jax.ShapeDtypeStruct((size, *self.targets.crops.shape[1:]), np.float32)
+            count = len(self.targets.crops)
+            self._layouts[size] = Layout.choose(self._surrogates, batch_of, count)
+        return self._layouts[size]
 
-    def _first_batch(
-        self, photos: Iterator[FoundPhoto], expected: int | None
-    ) -> tuple[list[FoundPhoto], int]:
-        """The first photos, as many as tell the size of the batches, and that size."""
-        if expected is not None and not self._on_cpu:
-            return [], self._size(expected)  # a photo has one face more often than not
-        first: list[FoundPhoto] = []
-        faces = 0
-        for photo in photos:
-            first.append(photo)
-            faces += len(photo.faces)
-            if faces > (1 if self._on_cpu else self.batch_size):
-                break
-        return first, self._size(faces)
+    @property
+    def work(self) -> dict[str, str | int]:
+        """How masks are made, for who reads the results: numbers of faces, types, devices."""
+        sizes = [self.batch_size] if self._on_cpu else [self.batch_size, *self._layouts]
+        layout = str(self.layout(sizes[-1]))
+        return {"batch_size": sizes[-1], "dtype": self.dtype, "layout": layout}
 
     def _size(self, faces: int) -> int:
         return size_of_batch(
@@ -281,17 +282,6 @@ def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
     return Surrogate(
         embed if dtype == "float32" else partial(embed, dtype=dtype), recogniser.variables
     )
-
-
-def _protected(masked: MaskedPhoto, method: TipIm) -> Protected:
-    photo = masked.photo
-    if photo.fault:
-        return Protected(photo.source, None, fault=photo.fault)
-    try:
-        pixels = photo.read()
-    except PhotoError as error:
-        return Protected(photo.source, None, fault=str(error))
-    return Protected(photo.source, masked.added_to(pixels, method), masked.outcomes)
 
 
 def _digest(*decides) -> str:
