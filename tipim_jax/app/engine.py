@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tipim_jax.engine import Protector
     from tipim_jax.identification import Recogniser
 
-_TOGETHER = 32  # photos in memory at once
 _SAME_FACE = 0.5  # of the union of two boxes, from which they are one face
 
 
@@ -112,7 +111,8 @@ class ProtectorEngine:
     def _protector(self) -> "Protector":
         from tipim_jax.engine import Protector  # imports JAX, which finding faces need not wait for
 
-        return Protector(surrogates=self._surrogates)
+        # As on a CPU everywhere: photos come few at a time, and one face is padded to as many.
+        return Protector(surrogates=self._surrogates, batch_size=defaults.BATCH_SIZE)
 
     @cached_property
     def _judges(self) -> "dict[str, Recogniser]":
@@ -137,7 +137,7 @@ class ProtectorEngine:
         # A CPU's faces are protected one by one on each device, so that more would only wait.
         devices = jax.local_device_count()
         cpu = jax.default_backend() == "cpu"
-        return devices if cpu else max(devices, min(_TOGETHER, self._protector.batch_size))
+        return devices if cpu else max(devices, self._protector.batch_size)
 
     def protect(self, photos, strength, progress):
         from tipim_jax.engine import FoundPhoto
@@ -154,7 +154,8 @@ class ProtectorEngine:
             )
             for pixels, faces in photos
         ]
-        for masked in protector.masked(found, progress=progress):
+        # A face that is tried first and all the others are to be one program.
+        for masked in protector.masked(found, progress=progress, one_size=True):
             pixels = masked.added_to(masked.photo.pixels, method)
             yield Masked(pixels, tuple(one.reason for one in masked.outcomes))
 

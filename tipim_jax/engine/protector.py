@@ -216,6 +216,7 @@ class Protector:
         progress: Callable[[float], None] = lambda _: None,
         waited: Callable[[float], None] = lambda _: None,
         kept: Path | None = None,
+        one_size: bool = False,
     ) -> Iterator[MaskedPhoto]:
         """Makes the masks of a stream of photos, in order.
 
@@ -226,9 +227,13 @@ class Protector:
           progress: Called with the number of photos' worth of work just done.
           waited: Called with seconds in which the device had nothing to do, since there was a face.
           kept: Folder in which the state of a batch under way is kept, so that it can go on.
+          one_size: Pad few faces to the size of a whole batch, of which there is one program;
+            otherwise few are a program of their own, to be compiled first.
         """
         photos = iter(photos)
-        if expected is not None and not self._on_cpu:
+        if one_size:
+            first, faces = [], self.batch_size
+        elif expected is not None and not self._on_cpu:
             first, faces = [], expected  # a photo has one face more often than not
         else:
             first, faces = first_photos(photos, 1 if self._on_cpu else self.batch_size)
