@@ -1,13 +1,12 @@
 """How faces come into batches."""
 
-import functools
 import itertools
 import math
 
 import numpy as np
 import pytest
 
-from tipim_jax.engine.batches import dealt, most_together, size_of_batch
+from tipim_jax.engine.batches import dealt, most_together, several, size_of_batch
 
 
 @pytest.mark.parametrize("group", [1, 4, 50])
@@ -31,15 +30,22 @@ def test_a_cpu_has_one_size_for_all_that_is_more_than_a_face():
 
 
 @pytest.mark.parametrize("devices", [1, 8])
-def test_an_accelerator_takes_as_many_as_there_are_in_few_sizes(devices):
+def test_an_accelerator_has_few_sizes_and_several_batches_where_that_is_worth_it(devices):
     most = most_together("gpu", devices)
-    of = functools.partial(size_of_batch, devices=devices, group=1, padding_is_free=False)
-    sizes = {faces: of(faces, most) for faces in range(1, 10_001)}
-    assert all(
-        faces <= size <= 2 * max(faces, devices) for faces, size in sizes.items() if faces <= most
-    )
-    assert sizes[20] == 32 and sizes[10_000] == most == 256 * devices
+
+    def of(faces):
+        wanted = min(most, several(faces, devices))
+        return size_of_batch(faces, wanted, devices=devices, group=1, padding_is_free=False)
+
+    sizes = {faces: of(faces) for faces in range(1, 10_001)}
     assert len(set(sizes.values())) <= 2 + math.log2(most)
+    for faces, size in sizes.items():
+        if faces <= 64 * devices:
+            assert faces <= size <= 2 * max(faces, devices)
+        else:
+            assert 64 * devices <= size <= max(64 * devices, faces / 4)
+    assert sizes[20] == 32 and sizes[10_000] == most == 256 * devices
+    assert several(None, devices) == 64 * devices
 
 
 @pytest.mark.parametrize(("size", "devices"), [(8, 2), (50, 8), (9, 4), (1, 1)])

@@ -269,7 +269,7 @@ def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, s
     one = object.__new__(protector.Protector)
     one._on_cpu, one._surrogates, one.method, one.seed = on_cpu, (), TipIm.fast(), 0
     one.targets = SimpleNamespace(names=(), crops=None)
-    one.batch_size = 8 if on_cpu else 256
+    one.batch_size, one._several = 8 if on_cpu else 256, not on_cpu
     monkeypatch.setattr(protector, "masks", lambda *_, size, **__: sizes.append(size) or iter(()))
     monkeypatch.setattr(protector.Protector, "layout", lambda *_: None)
     found = (SimpleNamespace(faces=(1,), number=number) for number in photos)

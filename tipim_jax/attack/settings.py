@@ -88,8 +88,8 @@ class Attack:
       preset: What the method's settings and the surrogates start from: a strength, fast, which was
         the default before, or a published variant.
       config: TOML file with settings, see configs/; a flag wins over it.
-      batch_size: How many faces are protected together; on an accelerator, where nobody chooses,
-        as many as there are, 256 for each at most.
+      batch_size: How many faces are protected together; on an accelerator, where nobody chooses, up
+        to 64, and in a long run up to 256 for each device.
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
       seed: Start of all random numbers; the same seed gives the same files.
       format: same writes JPEG (quality 95, or the photo's own where that is higher, 4:4:4) for

@@ -19,9 +19,12 @@ from tipim_jax.method import Layout, image_keys
 from tipim_jax.photos import Region
 from tipim_jax.photos.region import REGION
 
-# Faces for each accelerator. More gain nothing there, and it would wait the longer for the first;
-# the networks take them in pieces that fit (`Layout.choose`), so that this many always do.
-MOST_ON_ACCELERATOR = 256
+# Faces for each accelerator, where nobody chooses. The networks take them in pieces that fit
+# (`Layout.choose`), so that the most always do; with fewer than the least it has too little to do.
+_MOST, _LEAST = 256, 64
+# Batches that a run has at least, where each has the least number of faces: while those of the
+# first are found, and the photos of the last written, an accelerator does nothing.
+_BATCHES = 4
 
 
 def most_together(kind: str, devices: int) -> int:
@@ -31,7 +34,18 @@ def most_together(kind: str, devices: int) -> int:
       kind: of the devices, as `backend` has it.
       devices: their number.
     """
-    return defaults.BATCH_SIZE if kind == "cpu" else MOST_ON_ACCELERATOR * devices
+    return defaults.BATCH_SIZE if kind == "cpu" else _MOST * devices
+
+
+def several(faces: int | None, devices: int) -> int:
+    """Number of faces that accelerators protect together in a run of so many, at the most.
+
+    Args:
+      faces: None: nobody knows how many.
+      devices: their number.
+    """
+    share = (faces or 0) // _BATCHES
+    return max(_LEAST * devices, 1 << max(0, share.bit_length() - 1))
 
 
 def size_of_batch(faces: int, most: int, *, devices: int, group: int, padding_is_free: bool) -> int:

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from operator import methodcaller
 from pathlib import Path
@@ -25,7 +25,7 @@ import numpy as np
 from tipim_jax.backend import backend, on_the_cpu
 from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
-from tipim_jax.engine.batches import first_photos, most_together, size_of_batch
+from tipim_jax.engine.batches import first_photos, most_together, several, size_of_batch
 from tipim_jax.engine.choosing import Chooser, Chosen
 from tipim_jax.engine.found import (
     FAULTS,
@@ -64,6 +64,8 @@ class Protector:
       chooser: Chooses which of them are protected; None: all are.
     """
 
+    _several = False  # whether the size of a batch depends on the run, too
+
     def __init__(
         self,
         method: TipIm | None = None,
@@ -84,7 +86,7 @@ class Protector:
             are loaded already; None: ten of the bundled people.
           seed: The same seed gives the same masks.
           batch_size: Number of faces that are protected together. None: 8 on a CPU; on an
-            accelerator as many as there are, 256 for each at most.
+            accelerator up to 64 for each device, and more in a long run, up to 256.
           dtype: auto: float32 on a CPU, bfloat16 on an accelerator.
           chooser: Chooses which faces are protected; None: all are.
 
@@ -97,6 +99,7 @@ class Protector:
         kind = backend()
         self.method = PRESETS[defaults.PRESET]() if method is None else method
         self.method.check()
+        self._several = batch_size is None and kind != "cpu"
         if batch_size is None:
             batch_size = most_together(kind, jax.local_device_count())
         if batch_size < 1:
@@ -114,7 +117,6 @@ class Protector:
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
         self.batch_size = batch_size
         self.chooser = chooser
-        self._layouts: dict[int, Layout] = {}
 
     def with_settings(self, method: TipIm, *, seed: int | None = None) -> "Protector":
         """Another one with the same networks, targets and detector."""
@@ -168,17 +170,15 @@ class Protector:
         """
         crew = Crew.here()
         count = len(pictures) if isinstance(pictures, Sized) else None
+        added = methodcaller("protected", self.method)
         with (
             threads(crew.writers) as adding,
             threads(crew.finders, one_core_each=crew.one_core_each) as finders,
         ):
-            found = ahead(self.find_or_fault, pictures, finders, READ_AHEAD * self.batch_size)
+            found = ahead(self.find_or_fault, pictures, finders, READ_AHEAD * self._most(count))
             masked = self.masked(found, expected=count)
-            added = methodcaller("protected", self.method)
-            if self._on_cpu:
-                yield from map(added, masked)
-            else:
-                yield from ahead(added, masked, adding, 2 * crew.writers)
+            beside = partial(ahead, pool=adding, most=2 * crew.writers)
+            yield from map(added, masked) if self._on_cpu else beside(added, masked)
 
     def find(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
         """Finds the faces of one picture; errors as `protect`.
@@ -222,22 +222,30 @@ class Protector:
 
         Args:
           photos: Taken a batch at a time; on an accelerator by a thread, ahead of time.
-          expected: Number of photos, where it is known: an accelerator then need not wait for the
-            first ones to know how many faces to protect together.
+          expected: Number of photos, where it is known and they are no list: an accelerator then
+            need not wait for the first ones to know how many faces to protect together.
           progress: Called with the number of photos' worth of work just done.
           waited: Called with seconds in which the device had nothing to do, since there was a face.
           kept: Folder in which the state of a batch under way is kept, so that it can go on.
           one_size: Pad few faces to the size of a whole batch, of which there is one program;
             otherwise few are a program of their own, to be compiled first.
         """
-        photos = iter(photos)
+        if expected is None and isinstance(photos, Sized):
+            expected = sum(len(photo.faces) for photo in photos)
+        photos, most = iter(photos), self._most(expected)
         if one_size:
             first, faces = [], self.batch_size
         elif expected is not None and not self._on_cpu:
             first, faces = [], expected  # a photo has one face more often than not
         else:
-            first, faces = first_photos(photos, 1 if self._on_cpu else self.batch_size)
-        size = self._size(faces)
+            first, faces = first_photos(photos, 1 if self._on_cpu else most)
+        size = size_of_batch(
+            faces,
+            most,
+            devices=jax.local_device_count(),
+            group=self.method.mmd_group_size,
+            padding_is_free=self._on_cpu,
+        )
         stream = PhotoStream(chain(first, photos), self.targets.names, progress)
         found = masks(
             self._surrogates,
@@ -256,6 +264,10 @@ class Protector:
             yield from stream.complete()
         yield from stream.complete()
 
+    @cached_property
+    def _layouts(self) -> dict[int, Layout]:
+        return {}
+
     def layout(self, size: int) -> Layout:
         """How a batch of so many faces is laid out on the devices; the same each time."""
         if size not in self._layouts:
@@ -271,14 +283,11 @@ class Protector:
         layout = str(self.layout(sizes[-1]))
         return {"batch_size": sizes[-1], "dtype": self.dtype, "layout": layout}
 
-    def _size(self, faces: int) -> int:
-        return size_of_batch(
-            faces,
-            self.batch_size,
-            devices=jax.local_device_count(),
-            group=self.method.mmd_group_size,
-            padding_is_free=self._on_cpu,
-        )
+    def _most(self, photos: int | None) -> int:
+        """Number of faces that are protected together at most; None: nobody knows of how many."""
+        if not self._several:
+            return self.batch_size
+        return min(self.batch_size, several(photos, jax.local_device_count()))
 
 
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
