@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tipim_jax.engine.batches import dealt, most_together, several, size_of_batch
+from tipim_jax.engine.batches import dealt, most_of_run, most_together, size_of_batch
 
 
 @pytest.mark.parametrize("group", [1, 4, 50])
@@ -34,7 +34,7 @@ def test_an_accelerator_has_few_sizes_and_several_batches_where_that_is_worth_it
     most = most_together("gpu", devices)
 
     def of(faces):
-        wanted = min(most, several(faces, devices))
+        wanted = min(most, most_of_run(faces, devices))
         return size_of_batch(faces, wanted, devices=devices, group=1, padding_is_free=False)
 
     sizes = {faces: of(faces) for faces in range(1, 10_001)}
@@ -45,7 +45,7 @@ def test_an_accelerator_has_few_sizes_and_several_batches_where_that_is_worth_it
         else:
             assert 64 * devices <= size <= max(64 * devices, faces / 4)
     assert sizes[20] == 32 and sizes[10_000] == most == 256 * devices
-    assert several(None, devices) == 64 * devices
+    assert most_of_run(None, devices) == 64 * devices
 
 
 @pytest.mark.parametrize(("size", "devices"), [(8, 2), (50, 8), (9, 4), (1, 1)])

@@ -3,8 +3,9 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ def most_together(kind: str, devices: int) -> int:
     return defaults.BATCH_SIZE if kind == "cpu" else _MOST * devices
 
 
-def several(faces: int | None, devices: int) -> int:
+def most_of_run(faces: int | None, devices: int) -> int:
     """Number of faces that accelerators protect together in a run of so many, at the most.
 
     Args:
@@ -66,16 +67,58 @@ def size_of_batch(faces: int, most: int, *, devices: int, group: int, padding_is
     return size if size <= group or size % group == 0 else math.ceil(wanted / group) * group
 
 
-def first_photos(photos: Iterator[FoundPhoto], faces: int) -> tuple[list[FoundPhoto], int]:
-    """The first photos until they have more than so many faces, and how many they have."""
-    first: list[FoundPhoto] = []
-    found = 0
+@dataclass(frozen=True)
+class Sizes:
+    """How many faces of a run are protected together.
+
+    Attributes:
+      most: Number of faces that are wanted together.
+      several: Whether it is to be less where a run would have few batches.
+      devices, group: As of `size_of_batch`.
+      on_cpu: Whether the devices are a CPU's.
+    """
+
+    most: int
+    several: bool
+    devices: int
+    group: int
+    on_cpu: bool
+
+    def most_of(self, faces: int | None) -> int:
+        """The most of so many; None: nobody knows how many."""
+        return min(self.most, most_of_run(faces, self.devices)) if self.several else self.most
+
+    def begin(
+        self, photos: Iterable[FoundPhoto], expected: int | None, *, one_size: bool
+    ) -> tuple[Iterator[FoundPhoto], int]:
+        """The photos, the first of which may have been looked at, and the number of faces.
+
+        Arguments as of `Protector.masked`.
+        """
+        if expected is None and isinstance(photos, Sized):
+            expected = sum(len(photo.faces) for photo in photos)
+        photos, most = iter(photos), self.most_of(expected)
+        if one_size:
+            faces = self.most
+        elif expected is not None and not self.on_cpu:
+            faces = expected  # a photo has one face more often than not
+        else:
+            photos, faces = _first(photos, 1 if self.on_cpu else most)
+        return photos, size_of_batch(
+            faces, most, devices=self.devices, group=self.group, padding_is_free=self.on_cpu
+        )
+
+
+def _first(photos: Iterator[FoundPhoto], enough: int) -> tuple[Iterator[FoundPhoto], int]:
+    """The photos, after a look at the first that have more than enough faces, and how many."""
+    seen: list[FoundPhoto] = []
+    faces = 0
     for photo in photos:
-        first.append(photo)
-        found += len(photo.faces)
-        if found > faces:
+        seen.append(photo)
+        faces += len(photo.faces)
+        if faces > enough:
             break
-    return first, found
+    return chain(seen, photos), faces
 
 
 def dealt(faces: int, size: int, devices: int) -> Int[np.ndarray, " faces"]:

@@ -14,7 +14,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict
 from functools import cached_property, partial
-from itertools import chain
 from operator import methodcaller
 from pathlib import Path
 from typing import Literal
@@ -25,7 +24,7 @@ import numpy as np
 from tipim_jax.backend import backend, on_the_cpu
 from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
-from tipim_jax.engine.batches import first_photos, most_together, several, size_of_batch
+from tipim_jax.engine.batches import Sizes, most_together
 from tipim_jax.engine.choosing import Chooser, Chosen
 from tipim_jax.engine.found import (
     FAULTS,
@@ -175,7 +174,9 @@ class Protector:
             threads(crew.writers) as adding,
             threads(crew.finders, one_core_each=crew.one_core_each) as finders,
         ):
-            found = ahead(self.find_or_fault, pictures, finders, READ_AHEAD * self._most(count))
+            found = ahead(
+                self.find_or_fault, pictures, finders, READ_AHEAD * self._sizes.most_of(count)
+            )
             masked = self.masked(found, expected=count)
             beside = partial(ahead, pool=adding, most=2 * crew.writers)
             yield from map(added, masked) if self._on_cpu else beside(added, masked)
@@ -230,23 +231,8 @@ class Protector:
           one_size: Pad few faces to the size of a whole batch, of which there is one program;
             otherwise few are a program of their own, to be compiled first.
         """
-        if expected is None and isinstance(photos, Sized):
-            expected = sum(len(photo.faces) for photo in photos)
-        photos, most = iter(photos), self._most(expected)
-        if one_size:
-            first, faces = [], self.batch_size
-        elif expected is not None and not self._on_cpu:
-            first, faces = [], expected  # a photo has one face more often than not
-        else:
-            first, faces = first_photos(photos, 1 if self._on_cpu else most)
-        size = size_of_batch(
-            faces,
-            most,
-            devices=jax.local_device_count(),
-            group=self.method.mmd_group_size,
-            padding_is_free=self._on_cpu,
-        )
-        stream = PhotoStream(chain(first, photos), self.targets.names, progress)
+        photos, size = self._sizes.begin(photos, expected, one_size=one_size)
+        stream = PhotoStream(photos, self.targets.names, progress)
         found = masks(
             self._surrogates,
             stream.regions(),
@@ -283,11 +269,15 @@ class Protector:
         layout = str(self.layout(sizes[-1]))
         return {"batch_size": sizes[-1], "dtype": self.dtype, "layout": layout}
 
-    def _most(self, photos: int | None) -> int:
-        """Number of faces that are protected together at most; None: nobody knows of how many."""
-        if not self._several:
-            return self.batch_size
-        return min(self.batch_size, several(photos, jax.local_device_count()))
+    @property
+    def _sizes(self) -> Sizes:
+        return Sizes(
+            self.batch_size,
+            several=self._several,
+            devices=jax.local_device_count(),
+            group=self.method.mmd_group_size,
+            on_cpu=self._on_cpu,
+        )
 
 
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
