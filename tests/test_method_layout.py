@@ -25,8 +25,8 @@ from tipim_jax.method import (
 from tipim_jax.method import (
     image_keys as keys_of,
 )
-from tipim_jax.method.batch import _advance
 from tipim_jax.method.devices import pieces
+from tipim_jax.method.programs import Kind, advance_batch
 from tipim_jax.pieces import in_pieces, piece
 
 ROOT = Path(__file__).parents[1]
@@ -165,8 +165,9 @@ def test_memory_is_not_underestimated():
     keys = keys_of(0, images)
     layout = Layout(tuple(jax.local_devices()[:1]), len(images), len(targets))
     problem, state = start([mobileface()], images, targets, keys, settings, layout=layout)
-    program = _advance.lower(
-        (mobileface(),), problem, state, np.int32(1), steps_of(settings), layout
+    kind = Kind(searches=True, most=1)
+    program = advance_batch.lower(
+        (mobileface(),), problem, state, np.int32(1), kind, steps_of(settings), False, layout
     ).compile()
     needed = program.memory_analysis().temp_size_in_bytes
     assert needed > 20e6
@@ -181,6 +182,41 @@ def test_as_few_devices_are_taken_as_are_as_fast_as_all(monkeypatch, count):
     monkeypatch.setattr(jax, "local_devices", lambda: devices)
     taken = len(Layout.choose([surrogate()], crops(count), 2).devices)
     assert taken == {1: 1, 3: 3, 4: 4, 5: 3, 9: 3}[count]
+
+
+@pytest.mark.parametrize(
+    ("change", "searches"),
+    [
+        ({"target_choice": "nearest", "views": 2}, False),
+        pytest.param({"search_every": 3}, True, marks=pytest.mark.thorough),
+        pytest.param({"gamma": 0.02, "mmd_group_size": 3}, True, marks=pytest.mark.thorough),
+    ],
+)
+def test_an_accelerator_does_the_same_and_never_asks_the_host(change, searches, monkeypatch):
+    settings = dataclasses.replace(TipIm(iterations=7), **change)
+    arguments = [surrogate()], crops(3), crops(4, seed=2), image_keys(*range(3)), settings
+    expected, wanted = protect(*arguments)
+    monkeypatch.setattr(Layout, "on_cpu", False)
+    # At once on one device, and so with a size of its own for what is compiled.
+    layout = Layout(tuple(jax.local_devices()[:1]), 3, 4)
+    found, choices = protect(*arguments, layout=layout)
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+    np.testing.assert_array_equal(choices.target, wanted.target)
+
+    problem, state = start(*arguments, layout=layout)
+    program = advance_batch.lower(
+        (surrogate(),),
+        problem,
+        state,
+        np.int32(1),
+        Kind(searches, 5),
+        steps_of(settings),
+        bool(settings.gamma),
+        layout,
+    )
+    compiled = program.compile().as_text()
+    assert "conditional(" not in compiled
+    assert compiled.count(" while(") == compiled.count("known_trip_count") > 0
 
 
 def test_the_images_of_the_caller_outlive_the_run():

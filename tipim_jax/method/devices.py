@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxprs_in_params
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 from tipim_jax.method.surrogate import Images, Surrogate
 from tipim_jax.pieces import filled, in_pieces, joined, piece
@@ -79,6 +79,11 @@ class Layout:
         free = _SHARE_OF_MEMORY * (memory["bytes_limit"] - memory["bytes_in_use"])
         return cls(tuple(devices), *pieces(surrogates, crop, share, targets, free))
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the devices are a CPU's."""
+        return self.devices[0].platform == "cpu"
+
     def replicate(self, tree: Any) -> Any:
         """Puts arrays on every device; what is there already stays."""
         mesh = Mesh(np.array(self.devices), (AXIS,))
@@ -90,9 +95,27 @@ class Layout:
         On a CPU an image is the same to the last byte whatever the batch and the share are, and
         images that only pad the batch cost nothing: zeros stand for what would come of them.
         """
-        if self.devices[0].platform == "cpu" and self.images == 1:
+        if self.on_cpu and self.images == 1:
             return _one_by_one(function, valid, inputs)
         return in_pieces(jax.vmap(function), self.images, *inputs)
+
+    def repeated(self, function: Callable, count: Int[Array, ""], most: int, first: Any) -> Any:
+        """What becomes of `first` by `function(number, found)` for each number below a count.
+
+        An accelerator does it for all below `most`, which costs it something once in a run, and
+        keeps the first ones: of a loop whose end it does not know it would ask the host each time.
+
+        Args:
+          count: at most `most`.
+        """
+        if self.on_cpu:
+            return jax.lax.fori_loop(0, count, function, first)
+
+        def wanted(number, found):
+            each = function(number, found)
+            return jax.tree.map(partial(jnp.where, number < count), each, found)
+
+        return jax.lax.fori_loop(0, most, wanted, first)
 
 
 def pieces(
