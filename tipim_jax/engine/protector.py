@@ -41,7 +41,8 @@ from tipim_jax.engine.targets import Targets, load_targets
 from tipim_jax.engine.threads import ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
-from tipim_jax.networks import onet
+from tipim_jax.networks import PRECISIONS, PrecisionName, onet
+from tipim_jax.networks.precision import chosen
 from tipim_jax.photos import YUNET, FaceDetector, PhotoError, region
 from tipim_jax.runtime import configure, cores
 from weights_convert import obtain
@@ -74,7 +75,7 @@ class Protector:
         targets: str | Path | Targets | None = None,
         seed: int = 0,
         batch_size: int = defaults.BATCH_SIZE,
-        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        dtype: Literal["auto", PrecisionName] = "auto",
         chooser: Chooser | None = None,
     ):
         """Loads everything; what is not there yet is downloaded and converted, as the command does.
@@ -86,7 +87,8 @@ class Protector:
             are loaded already; None: ten of the bundled people.
           seed: The same seed gives the same masks.
           batch_size: Number of faces that are protected together.
-          dtype: auto: float32 on a CPU, bfloat16 on an accelerator.
+          dtype: What the surrogates compute in, see `networks.precision`; auto: float32 on a CPU,
+            bfloat16 on an accelerator.
           chooser: Chooses which faces are protected; None: all are.
 
         Raises:
@@ -107,7 +109,7 @@ class Protector:
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
         self._on_cpu = kind == "cpu"
-        self.dtype = ("float32" if self._on_cpu else "bfloat16") if dtype == "auto" else dtype
+        self.dtype = chosen(dtype, kind)
         loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
         self.surrogates = {one.network.name: one for one in loaded}
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
@@ -268,9 +270,9 @@ class Protector:
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
     """A recogniser as the method takes it."""
     embed = recogniser.network.embed
-    return Surrogate(
-        embed if dtype == "float32" else partial(embed, dtype=dtype), recogniser.variables
-    )
+    if dtype != "float32":
+        embed = partial(embed, precision=PRECISIONS[dtype])
+    return Surrogate(embed, recogniser.variables)
 
 
 def _protected(masked: MaskedPhoto, method: TipIm) -> Protected:

@@ -141,11 +141,12 @@ def draw_alignment(key: Key[Array, ""], size: Size) -> Float[Array, "2 3"]:
     turn, scale, shear, x, y = jax.random.normal(key, (5,))
     cos, sin = jnp.cos(_TURN * turn), jnp.sin(_TURN * turn)
     sheared = jnp.array([[1.0, 0.0], [0.0, 1.0]]) + _SHEAR * shear * jnp.array([[0.0, 1.0], [0, 0]])
-    linear = jnp.exp(_SCALE * scale) * jnp.array([[cos, sin], [-sin, cos]]) @ sheared
+    turned = jnp.exp(_SCALE * scale) * jnp.array([[cos, sin], [-sin, cos]])
+    linear = _product(turned, sheared)
     height, width = size
     middle = jnp.array([(width - 1) / 2, (height - 1) / 2])
     shift = jnp.array([_SHIFT * width / 2, _SHIFT * height / 2]) * jnp.stack([x, y])
-    return jnp.column_stack([linear, middle + shift - linear @ middle])
+    return jnp.column_stack([linear, middle + shift - _product(linear, middle)])
 
 
 def mapped(matrix: Float[Array, "2 3"], size: Size) -> Float[Array, "2 height width"]:
@@ -158,13 +159,19 @@ def mapped(matrix: Float[Array, "2 3"], size: Size) -> Float[Array, "2 height wi
 def inverse(alignment: Float[Array, "2 3"]) -> Float[Array, "2 3"]:
     """Of an affine map of points."""
     linear = jnp.linalg.inv(alignment[:, :2])
-    return jnp.column_stack([linear, -linear @ alignment[:, 2]])
+    return jnp.column_stack([linear, _product(-linear, alignment[:, 2])])
 
 
 def _after(outer, inner):
     """The affine map that is `inner`, then `outer`."""
     linear = outer[:, :2]
-    return jnp.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
+    shift = _product(linear, inner[:, 2]) + outer[:, 2]
+    return jnp.column_stack([_product(linear, inner[:, :2]), shift])
+
+
+def _product(left, right):
+    """An accelerator would round points to a tenth of a pixel."""
+    return jnp.matmul(left, right, precision="highest")
 
 
 def sample(image: Image, window: Window, size: Size) -> Image:

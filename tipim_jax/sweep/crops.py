@@ -63,17 +63,19 @@ class AsCrops:
         recognisers: Mapping[str, Recogniser],
         *,
         batch_size: int,
+        dtype: str,
         unfinished: Path,
     ):
         """Takes the faces, the networks with their weights, and a folder for what is under way.
 
         Args:
           batch_size: Number of faces that are protected together.
+          dtype: What the surrogates compute in.
         """
         self._probes: CropFaces = experiment.probes
         self._targets: CropFaces = experiment.targets
         self._recognisers = recognisers
-        self._batch_size, self._unfinished = batch_size, unfinished
+        self._batch_size, self._dtype, self._unfinished = batch_size, dtype, unfinished
 
     def protect(
         self, cells: Sequence[Cell], folders: Sequence[Path], progress: Callable[[float], None]
@@ -82,7 +84,7 @@ class AsCrops:
         protect_cells(
             cells,
             folders,
-            [as_surrogate(self._recognisers[name]) for name in cells[0].surrogates],
+            [as_surrogate(self._recognisers[n], self._dtype) for n in cells[0].surrogates],
             self._probes,
             self._targets,
             self._unfinished,
