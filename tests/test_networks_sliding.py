@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from tipim_jax.networks.ops.dense import dense_conv
+from tipim_jax.networks.ops.depthwise import depthwise_conv
 from tipim_jax.networks.ops.pool import max_pool
 from tipim_jax.networks.ops.sliding import SlidingWindows
+from tipim_jax.networks.ops.sums import channel_mean, pixel_sum
 
 
 def random(*shape):
@@ -66,7 +68,7 @@ def test_dense_convolution_is_left_to_xla_where_the_platform_is_no_cpu(monkeypat
     def gradient():
         """Its program and its value; a function of its own each time, as JAX keeps traces."""
         compute = jax.grad(lambda x: dense_conv(x, kernel, 2, 1).sum())
-        return str(jax.make_jaxpr(compute)(x)), compute(x)
+        return str(jax.make_jaxpr(compute)(x)), jax.jit(compute)(x)
 
     by_hand, expected = gradient()
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
@@ -76,6 +78,35 @@ def test_dense_convolution_is_left_to_xla_where_the_platform_is_no_cpu(monkeypat
     assert dilated in xlas_own
     assert "custom_vjp" not in xlas_own
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_large_depthwise_kernels_are_left_to_xla_where_the_platform_is_no_cpu(monkeypatch):
+    x = random(2, 9, 11, 4)
+
+    def gradient(size):
+        kernel = random(size, size, 4)
+        compute = jax.grad(lambda x: jnp.sin(depthwise_conv(x, kernel, 1, size // 2)).sum())
+        return str(jax.make_jaxpr(compute)(x)), jax.jit(compute)(x)
+
+    by_hand = {size: gradient(size) for size in (3, 5)}
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for size, (program, expected) in by_hand.items():
+        theirs, found = gradient(size)
+        assert "feature_group_count=4" not in program
+        assert ("feature_group_count=4" in theirs) == (size > 3)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("sum_", "axis"), [(channel_mean, -1), (pixel_sum, 1)])
+def test_sums_are_products_on_a_cpu_alone(monkeypatch, sum_, axis):
+    x = random(2, 5, 3, 7)
+    expected = (np.mean if sum_ is channel_mean else np.sum)(x.astype(np.float64), axis=axis)
+    for backend, products in (("cpu", 1), ("gpu", 0)):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        program = str(jax.make_jaxpr(lambda x: sum_(x))(x))
+        assert program.count("dot_general") == products
+        found = sum_(x).reshape(expected.shape)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 9), (8, 11)])

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
+from tipim_jax.networks.ops.sums import channel_mean
 
 _ZEROS = nn.initializers.zeros_init()
 _ONES = nn.initializers.ones_init()
@@ -189,26 +190,20 @@ def _standardised(x, epsilon):
 
 
 def _standardise(x, epsilon):
-    centred = x - _mean(x)
-    inverse = jax.lax.rsqrt(_mean(jnp.square(centred)) + epsilon)
+    centred = x - channel_mean(x)
+    inverse = jax.lax.rsqrt(channel_mean(jnp.square(centred)) + epsilon)
     standardised = centred * inverse
     return standardised, (standardised, inverse)
 
 
 def _standardised_backward(epsilon, residuals, cotangent):
-    """By hand, for its two sums to be products with ones too."""
+    """By hand, for its two sums to be those of `channel_mean` too."""
     standardised, inverse = residuals
-    along = _mean(cotangent * standardised)
-    return (inverse * (cotangent - _mean(cotangent) - standardised * along),)
+    along = channel_mean(cotangent * standardised)
+    return (inverse * (cotangent - channel_mean(cotangent) - standardised * along),)
 
 
 _standardised.defvjp(_standardise, _standardised_backward)
-
-
-def _mean(x):
-    """Over the last axis, which stays; XLA for CPU sums along it one value after the other."""
-    ones = jnp.full((x.shape[-1], 1), 1 / x.shape[-1], x.dtype)
-    return jnp.matmul(x, ones, precision="highest")
 
 
 def exact_dtype(dtype) -> jnp.dtype:
