@@ -97,6 +97,23 @@ def test_large_depthwise_kernels_are_left_to_xla_where_the_platform_is_no_cpu(mo
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_the_gradient_behind_an_activation_convolves_no_channel_anew():
+    """By XLA's count of the compiled program's operations, what is fused twice included."""
+    x, kernel, weights = random(1, 12, 12, 8), random(3, 3, 8), random(8, 4)
+
+    def forward(x):
+        seen = depthwise_conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), kernel, 1, 1)
+        return (jnp.where(seen > 0, seen, 0.25 * seen) @ weights).sum()
+
+    once, gradient = (
+        jax.jit(function).lower(x).compile().cost_analysis()["flops"]
+        for function in (forward, jax.value_and_grad(forward))
+    )
+    taps = 2 * 9 * 14 * 14 * 8
+    assert once > taps
+    assert gradient < 3.5 * taps  # itself, its transpose, and what is done once to each value
+
+
 @pytest.mark.parametrize(("sum_", "axis"), [(channel_mean, -1), (pixel_sum, 1)])
 def test_sums_are_products_on_a_cpu_alone(monkeypatch, sum_, axis):
     x = random(2, 5, 3, 7)
