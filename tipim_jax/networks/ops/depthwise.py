@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tipim_jax.networks.ops.platform import computed_once, on_cpu
+from tipim_jax.networks.ops.platform import on_cpu
 from tipim_jax.networks.ops.sliding import SlidingWindows
+from tipim_jax.pieces import computed_once
 
 # Where the platform is no CPU, the largest kernel that is written out: of 9 x 9 the program would
 # hold 81 pieces of a map, for each of which a GPU reads it again.

@@ -7,25 +7,9 @@ and compiling takes 83 s in place of 50. The gradient of a maximum is ours every
 scatters.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
-from jax.experimental.xla_metadata import set_xla_metadata
 
 
 def on_cpu() -> bool:
     """Whether what is traced now is for a CPU, JAX's default backend; static within a program."""
     return jax.default_backend() == "cpu"
-
-
-def computed_once(function: Callable, *arguments: Any) -> Any:
-    """`function(*arguments)`, whose result XLA for CPU keeps for all that read it.
-
-    It would otherwise fuse what is cheap with each of its readers, and so compute it again for each
-    of them. Other platforms are left to themselves.
-    """
-    if not on_cpu():
-        return function(*arguments)
-    with set_xla_metadata(inlineable="false"):
-        return jax.jit(function)(*arguments)
