@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from tipim_jax.method.jpeg import compressed
 from tipim_jax.pieces import computed_once
@@ -124,8 +124,7 @@ def warp(image: Image, matrix: Float[Array, "2 3"]) -> Image:
         ys = (2 * jnp.arange(height, dtype=matrix.dtype) + 1) / height - 1
         x, y = _affine(matrix, xs[None], ys[:, None])
         x, y = ((x + 1) * width - 1) / 2, ((y + 1) * height - 1) / 2
-        found = _corners(x, y, (height, width))
-        return found.only(found.weights.sum(axis=0) >= _INSIDE)
+        return _corners(x, y, (height, width), least=_INSIDE)
 
     return _interpolated(image, computed_once(corners, matrix))
 
@@ -141,18 +140,20 @@ class _Corners(NamedTuple):
     index: Int[Array, "height width"]
     weights: Float[Array, "4 height width"]
 
-    def only(self, wanted: Bool[Array, "height width"]) -> "_Corners":
-        """The others count nothing."""
-        return _Corners(self.index, self.weights * wanted)
 
+def _corners(x, y, size: Size, least: float = 0.0) -> _Corners:
+    """Of points (x, y) in an image of some size.
 
-def _corners(x, y, size: Size) -> _Corners:
-    """Of points (x, y) in an image of some size."""
+    Args:
+      least: share of the weights that has to lie inside it for any to count.
+    """
     height, width = size
     left = jnp.clip(jnp.floor(x), 0, width - 2)
     top = jnp.clip(jnp.floor(y), 0, height - 2)
     across = [jnp.maximum(0, 1 - jnp.abs(x - left - step)) for step in (0, 1)]
     down = [jnp.maximum(0, 1 - jnp.abs(y - top - step)) for step in (0, 1)]
+    inside = sum(across) * sum(down)
+    down = [jnp.where(inside >= least, weight, 0) for weight in down]
     weights = jnp.stack([vertical * horizontal for vertical in down for horizontal in across])
     return _Corners(top.astype(jnp.int32) * width + left.astype(jnp.int32), weights)
 

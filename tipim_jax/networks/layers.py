@@ -115,7 +115,9 @@ class Depthwise(nn.Module):
         kernel = parameter(self, "kernel", _KERNEL, (self.size, self.size, x.shape[-1]))
         kernel = kernel.astype(x.dtype)
         if x.shape[1:3] == (self.size, self.size) and self.padding == 0:
-            x = jnp.einsum("bijc,ijc->bc", x, kernel)[:, None, None, :]
+            exact = exact_dtype(x.dtype)  # sums of products in one pass
+            products = x.astype(exact) * kernel.astype(exact)
+            x = products.sum(axis=(1, 2), keepdims=True).astype(x.dtype)
         else:
             # Taps that see zeros alone, at each edge of the kernel.
             idle = max(self.size - self.padding - max(x.shape[1:3]), 0) if self.stride == 1 else 0

@@ -55,13 +55,15 @@ def depthwise_conv(
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _by_taps(x, kernel, stride, padding):
-    def products(x, kernel):
-        taps = _windows(kernel, stride, padding).taps(x)
+    windows = _windows(kernel, stride, padding)
+
+    def products(padded, kernel):
+        taps = windows.taps_of_padded(padded, x.shape[1:3])
         terms = (_exact(seen) * kernel[i, j] for i, j, seen in taps)
         return sum(terms, start=next(terms)).astype(x.dtype)
 
     # Whether an activation behind it was above zero the gradient asks again.
-    return computed_once(products, x, _exact(kernel))
+    return computed_once(products, windows.padded(x), _exact(kernel))
 
 
 def _forward(x, kernel, stride, padding):
@@ -71,12 +73,9 @@ def _forward(x, kernel, stride, padding):
 def _backward(stride, padding, residuals, cotangent):
     x, kernel = residuals
     windows = _windows(kernel, stride, padding)
-
-    def gathered(cotangent, kernel):
-        contribution = lambda i, j, seen: _exact(seen) * kernel[i, j]  # noqa: E731
-        return windows.gather((cotangent,), x.shape[1:3], contribution).astype(x.dtype)
-
-    to_x = computed_once(gathered, cotangent, _exact(kernel))
+    exact = _exact(kernel)
+    contribution = lambda i, j, seen: _exact(seen) * exact[i, j]  # noqa: E731
+    to_x = windows.gather((cotangent,), x.shape[1:3], contribution).astype(x.dtype)
     # The compiler drops this, and x with it, where nobody asks for the gradient of trained weights.
     taps = windows.taps(x)
     to_taps = [(_exact(seen) * _exact(cotangent)).sum(axis=(0, 1, 2)) for _, _, seen in taps]
