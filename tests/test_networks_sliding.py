@@ -11,7 +11,7 @@ from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
 from tipim_jax.networks.ops.pool import max_pool
 from tipim_jax.networks.ops.sliding import SlidingWindows
-from tipim_jax.networks.ops.sums import channel_mean, pixel_sum
+from tipim_jax.networks.ops.sums import channel_mean, pixel_sum, vector_product
 
 
 def random(*shape):
@@ -112,6 +112,29 @@ def test_the_gradient_behind_an_activation_convolves_no_channel_anew():
     taps = 2 * 9 * 14 * 14 * 8
     assert once > taps
     assert gradient < 3.5 * taps  # itself, its transpose, and what is done once to each value
+
+
+def test_products_of_few_rows_are_sums_where_the_platform_is_no_cpu(monkeypatch):
+    x, kernel = random(5, 1, 1, 16), random(16, 3)
+    compute = jax.vjp(lambda x: vector_product(x, kernel), x)[1]
+    expected, gradient = vector_product(x, kernel), compute(random(5, 1, 1, 3))[0]
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+
+    def both(x):
+        found, pull_back = jax.vjp(lambda x: vector_product(x, kernel), x)
+        return found, pull_back(random(5, 1, 1, 3))[0]
+
+    assert "dot_general" not in str(jax.make_jaxpr(both)(x))
+    for found, wanted in zip(both(x), (expected, gradient), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_stem_has_eight_channels_where_the_platform_is_no_cpu(monkeypatch):
+    x, kernel = random(2, 9, 9, 3), random(3, 3, 3, 4)
+    expected = dense_conv(x, kernel, 2, 1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert "f32[3,3,8,4]" in str(jax.make_jaxpr(lambda x: dense_conv(x, kernel, 2, 1))(x))
+    np.testing.assert_allclose(dense_conv(x, kernel, 2, 1), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("sum_", "axis"), [(channel_mean, -1), (pixel_sum, 1)])

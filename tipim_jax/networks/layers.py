@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
-from tipim_jax.networks.ops.sums import channel_mean
+from tipim_jax.networks.ops.sums import channel_mean, vector_product
 
 _ZEROS = nn.initializers.zeros_init()
 _ONES = nn.initializers.ones_init()
@@ -78,15 +78,18 @@ class Linear(nn.Module):
     Attributes:
       features: Number of outputs.
       bias: Whether a learnt number is added to each.
+      few: Whether there are few rows and outputs, as in squeeze and excitation.
     """
 
     features: int
     bias: bool = False
+    few: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch f"]:
         kernel = parameter(self, "kernel", _KERNEL, (x.shape[-1], self.features))
-        x = x @ kernel.astype(x.dtype)
+        kernel = kernel.astype(x.dtype)
+        x = vector_product(x, kernel) if self.few else x @ kernel
         return _plus_bias(self, x) if self.bias else x
 
 
