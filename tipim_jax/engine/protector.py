@@ -233,7 +233,8 @@ class Protector:
     def layout(self, size: int) -> Layout:
         """How a batch of so many faces is laid out on the devices."""
         batch_of = jax.ShapeDtypeStruct((size, *self.targets.crops.shape[1:]), np.float32)
-        return Layout.choose(self._surrogates, batch_of, len(self.targets.crops))
+        count = self.method.gradients(len(self.targets.crops))
+        return Layout.choose(self._surrogates, batch_of, count)
 
     def _first_batch(self, photos: Iterator[FoundPhoto]) -> tuple[list[FoundPhoto], int]:
         """The first photos, as many as tell the size of the batches, and that size."""

@@ -6,7 +6,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "batch": ["advance", "protect", "start"],
+        "batch": ["advance", "prepare", "protect", "start"],
         "devices": ["Layout"],
         "keys": ["image_keys"],
         "problem": ["Choice", "Problem", "State"],

@@ -64,7 +64,7 @@ def protect(
         no window.
     """
     targets = _of_each_window(targets, 4)
-    surrogates, layout = _laid_out(surrogates, len(images), targets[0].shape, layout)
+    surrogates, layout = _laid_out(surrogates, len(images), targets[0].shape, settings, layout)
     problem, state = start(
         surrogates,
         images,
@@ -107,7 +107,7 @@ def start(
         stacked = getattr(alignments, "ndim", None) == 4
         alignments = _of_each_window(np.moveaxis(alignments, 1, 0) if stacked else alignments, 3)
     _check_windows(surrogates, targets, alignments)
-    surrogates, layout = _laid_out(surrogates, batch, targets[0].shape, layout)
+    surrogates, layout = _laid_out(surrogates, batch, targets[0].shape, settings, layout)
     numbers = Numbers(*(getattr(settings, name) for name in Numbers._fields))
     return start_batch(
         surrogates,
@@ -151,18 +151,80 @@ def advance(
     else:
         seen = *surrogates[0].size, 3
     targets = problem.targets.shape[1], *seen
-    surrogates, layout = _laid_out(surrogates, len(problem.valid), targets, layout)
+    surrogates, layout = _laid_out(surrogates, len(problem.valid), targets, settings, layout)
     steps = steps or steps_of(settings)
-    restrained = layout.on_cpu or bool(np.any(settings.gamma))
-    every = steps.search_every if problem.targets.shape[1] > 1 else 0
+    every = _search_every(problem, steps)
     begun = int(np.max(state.iteration)) if every > 1 else 0  # padding counts no iterations
+    static = steps, _restrained(settings, layout), layout
     choices = []
     for call in calls(every, begun, count):
         state, made = advance_batch(
-            surrogates, problem, state, np.int32(call.count), call.kind, steps, restrained, layout
+            surrogates, problem, state, np.int32(call.count), call.kind, *static
         )
         choices.append(jax.tree.map(lambda array, call=call: array[: call.count], made))
     return state, jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *choices)
+
+
+def prepare(
+    surrogates: Sequence[Surrogate],
+    images: jax.ShapeDtypeStruct,
+    targets: Targets | Sequence[Targets],
+    settings: TipIm,
+    *,
+    layout: Layout,
+    alignments: jax.ShapeDtypeStruct | None = None,
+    steps: Steps | None = None,
+) -> Layout:
+    """Compiles what batches of a shape go through, before there is one.
+
+    It may be called in a thread while photos are read: XLA compiles beside Python. `start` and
+    `advance` have to wait for it, or would compile the same again.
+
+    Args:
+      images, alignments: shapes of those of `start`.
+      surrogates, targets, settings, steps: those of `start`, on the devices where they will be.
+      layout: where and in what pieces a batch is to be worked on.
+
+    Returns:
+      The layout that batches are to have: where a program asks for more memory than the devices
+      have free, one with fewer images at once.
+    """
+    batch, steps = images.shape[0], steps or steps_of(settings)
+    if alignments is not None:
+        alignments = np.broadcast_to(np.eye(2, 3, dtype=np.float32), alignments.shape)
+    while True:
+        problem, state = start(
+            surrogates,
+            np.zeros(images.shape, np.float32),
+            targets,
+            jax.vmap(jax.random.key)(jnp.zeros(batch, jnp.uint32)),
+            settings,
+            alignments=alignments,
+            valid=np.zeros(batch, bool),  # on a CPU nothing is done to them
+            layout=layout,
+            steps=steps,
+        )
+        static = steps, _restrained(settings, layout), layout
+        needed = 0
+        for kind in {c.kind for c in calls(_search_every(problem, steps), 0, settings.iterations)}:
+            program = advance_batch.lower(
+                tuple(surrogates), problem, state, np.int32(kind.most), kind, *static
+            )
+            memory = program.compile().memory_analysis()
+            needed = max(needed, memory.temp_size_in_bytes + memory.output_size_in_bytes)
+        fitting = layout.with_room_for(needed)
+        if fitting == layout:
+            return layout
+        layout = fitting
+
+
+def _search_every(problem, steps):
+    return steps.search_every if problem.targets.shape[1] > 1 else 0
+
+
+def _restrained(settings, layout):
+    """Whether programs have an MMD; on a CPU all have, so that one serves every γ."""
+    return layout.on_cpu or bool(np.any(settings.gamma))
 
 
 def _of_each_window(arrays, axes):
@@ -186,11 +248,11 @@ def _check_windows(surrogates, targets, alignments):
             )
 
 
-def _laid_out(surrogates, batch, targets, layout):
+def _laid_out(surrogates, batch, targets, settings, layout):
     """Who gives a layout has replicated the surrogates: to find that out takes 4 ms a call."""
     if layout is None:
         count, *crop = targets
         crops = jax.ShapeDtypeStruct((batch, *crop), jnp.float32)
-        layout = Layout.choose(surrogates, crops, count)
+        layout = Layout.choose(surrogates, crops, settings.gradients(count))
         surrogates = layout.replicate(surrogates)
     return tuple(surrogates), layout

@@ -136,7 +136,7 @@ def protect_cells(
     count = min(max(1, batch_size // size), len(sets))
     count -= count % min(count, jax.local_device_count())  # every device has as many
     batch_of = jax.ShapeDtypeStruct((count * size, *probes.crops.shape[1:]), np.float32)
-    layout = Layout.choose(surrogates, batch_of, len(targets))
+    layout = Layout.choose(surrogates, batch_of, cells[0].settings.gradients(len(targets)))
     surrogates = layout.replicate(tuple(surrogates))
     # Whatever is done already, the batches are the same ones: others would round differently.
     for first in range(0, len(sets), count):
