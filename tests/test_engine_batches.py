@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from tipim_jax.engine.batches import dealt, most_of_run, most_together, size_of_batch
+from tipim_jax.engine.batches import dealt, most_of_run, size_of_batch
 
 
 @pytest.mark.parametrize("group", [1, 4, 50])
@@ -21,17 +21,15 @@ def test_a_batch_is_hardly_larger_than_wanted_and_of_whole_groups(group):
 
 
 def test_a_cpu_has_one_size_for_all_that_is_more_than_a_face():
-    most = most_together("cpu", devices=8)
-    assert most == 8
     sizes = [
-        size_of_batch(faces, most, devices=2, group=1, padding_is_free=True) for faces in range(99)
+        size_of_batch(faces, 8, devices=2, group=1, padding_is_free=True) for faces in range(99)
     ]
     assert sizes == [1, 1] + 97 * [8]
 
 
 @pytest.mark.parametrize("devices", [1, 8])
 def test_an_accelerator_has_few_sizes_and_several_batches_where_that_is_worth_it(devices):
-    most = most_together("gpu", devices)
+    most = 256 * devices
 
     def of(faces):
         wanted = min(most, most_of_run(faces, devices))
@@ -44,7 +42,7 @@ def test_an_accelerator_has_few_sizes_and_several_batches_where_that_is_worth_it
             assert faces <= size <= 2 * max(faces, devices)
         else:
             assert 64 * devices <= size <= max(64 * devices, faces / 4)
-    assert sizes[20] == 32 and sizes[10_000] == most == 256 * devices
+    assert sizes[20] == 32 and sizes[10_000] == most
     assert most_of_run(None, devices) == 64 * devices
 
 

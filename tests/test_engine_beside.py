@@ -112,7 +112,7 @@ def test_masks_of_the_method_itself_are_the_same_to_the_last_byte_beside_a_devic
     surrogates = [surrogate(size=112)]
     layout = Layout(tuple(jax.local_devices()[:1]), 1, 2)
 
-    def found():
+    def found(**how):
         return list(
             loop.masks(
                 surrogates,
@@ -123,13 +123,14 @@ def test_masks_of_the_method_itself_are_the_same_to_the_last_byte_beside_a_devic
                 seed=3,
                 layout=layout,
                 progress=lambda _: None,
+                **how,
             )
         )
 
     one_after_the_other = found()
     for module in (loop, batches):
         monkeypatch.setattr(module, "on_cpu", lambda _: False)
-    beside = found()
+    beside = found(compiled=lambda fitting: None)
     assert len(beside) == 5 and all(np.abs(mask.values).max() > 1 for mask in beside)
     for mask, same in zip(beside, one_after_the_other, strict=True):
         np.testing.assert_array_equal(mask.values, same.values)
@@ -205,17 +206,29 @@ def test_who_stops_does_not_wait_for_faces(monkeypatch):
     never.set()
 
 
-def test_a_program_is_made_while_the_first_faces_are_looked_for(monkeypatch):
-    began = threading.Event()
+def test_programs_are_made_while_the_first_faces_are_looked_for_and_fit(monkeypatch):
+    began, layouts = threading.Event(), []
 
     def late():
-        assert began.wait(PATIENCE), "the device was not asked for anything"
-        yield from regions(2)
+        assert began.wait(PATIENCE), "nothing was compiled meanwhile"
+        yield from regions(3)
 
-    monkeypatch.setattr(loop, "_SOON", 0)
-    device = Device(monkeypatch, lambda number: began.set())
-    assert len(list(device.masks(late()))) == 2
-    assert [valid for valid, _ in device.calls] == [0, 0, 2, 2, 2]
+    def prepare(surrogates, images, targets, settings, *, layout, alignments):
+        assert (images.shape, alignments.shape) == ((2, 224, 224, 3), (2, 2, 3))
+        began.set()
+        return SimpleNamespace(**vars(layout), fewer=True)
+
+    device = Device(monkeypatch)
+    monkeypatch.setattr(loop, "prepare", prepare)
+    monkeypatch.setattr(
+        loop,
+        "start",
+        lambda *some, layout, **how: (
+            layouts.append(layout) or device.start(*some, layout=layout, **how)
+        ),
+    )
+    assert len(list(device.masks(late(), compiled=layouts.append))) == 3
+    assert len(layouts) == 3 and all(layout.fewer for layout in layouts)
 
 
 def test_a_device_waits_for_faces_and_for_who_takes_its_masks(monkeypatch):
@@ -268,23 +281,31 @@ def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, s
     sizes, photos = [], iter(range(100))
     one = object.__new__(protector.Protector)
     one._on_cpu, one._surrogates, one.method, one.seed = on_cpu, (), TipIm.fast(), 0
-    one.targets = SimpleNamespace(names=(), crops=None)
+    one.targets = SimpleNamespace(names=(), crops=np.zeros((10, 112, 112, 3)))
     one.batch_size, one._several = 8 if on_cpu else 256, not on_cpu
-    monkeypatch.setattr(protector, "masks", lambda *_, size, **__: sizes.append(size) or iter(()))
-    monkeypatch.setattr(protector.Protector, "layout", lambda *_: None)
+
+    def masks(*_, size, compiled, **__):
+        sizes.append(size)
+        if compiled:
+            compiled("a layout")
+        return iter(())
+
+    monkeypatch.setattr(protector, "masks", masks)
+    monkeypatch.setattr(batches.Layout, "choose", lambda *_: "another")
     found = (SimpleNamespace(faces=(1,), number=number) for number in photos)
     list(one.masked(found, expected=20))
     assert sizes == [size] and next(photos) == taken
+    assert one.layout(size) == ("another" if on_cpu else "a layout")
 
 
 @pytest.mark.parametrize(("on_cpu", "size"), [(False, 32), (True, 8)])
 def test_a_batch_of_one_size_is_laid_out_once_and_results_say_how(on_cpu, size, monkeypatch):
     chosen = []
     monkeypatch.setattr(
-        protector.Layout, "choose", lambda _, crops, count: chosen.append(crops) or f"of {crops}"
+        batches.Layout, "choose", lambda _, crops, count: chosen.append(crops) or f"of {crops}"
     )
     one = object.__new__(protector.Protector)
-    one._on_cpu, one._surrogates, one._layouts, one.dtype = on_cpu, (), {}, "bfloat16"
+    one._on_cpu, one._surrogates, one.dtype, one.method = on_cpu, (), "bfloat16", TipIm.fast()
     one.targets = SimpleNamespace(crops=np.zeros((10, 112, 112, 3)))
     one.batch_size = 8 if on_cpu else 256
     for _ in range(3):  # as what is free in its memory differs, others would be other programs

@@ -91,6 +91,7 @@ class Attack:
       batch_size: How many faces are protected together; on an accelerator, where nobody chooses, up
         to 64, and in a long run up to 256 for each device.
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
+        tf32 is float32 whose products NVIDIA's GPUs may round to 10 bits.
       seed: Start of all random numbers; the same seed gives the same files.
       format: same writes JPEG (quality 95, or the photo's own where that is higher, 4:4:4) for
         JPEG, and for HEIC without transparency, and PNG for all else; what JPEG rounds comes on top
@@ -146,7 +147,7 @@ class Attack:
     preset: PresetName = defaults.PRESET
     config: Annotated[Path | None, _unset("none", "FILE")] = None
     batch_size: Annotated[int | None, _unset(f"{defaults.BATCH_SIZE}, on a CPU", "N")] = None
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     seed: int = 0
     format: Literal["same", "png"] = "same"
     metadata: Literal["none", "dates", "all"] = "dates"

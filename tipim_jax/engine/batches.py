@@ -3,8 +3,9 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -13,29 +14,16 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Num, UInt8
 
-from tipim_jax.engine import defaults
 from tipim_jax.engine.found import FoundPhoto
 from tipim_jax.engine.unfinished import Unfinished
-from tipim_jax.method import Layout, image_keys
+from tipim_jax.method import Layout, Surrogate, TipIm, image_keys
 from tipim_jax.photos import Region
-from tipim_jax.photos.region import REGION
 
-# Faces for each accelerator, where nobody chooses. The networks take them in pieces that fit
-# (`Layout.choose`), so that the most always do; with fewer than the least it has too little to do.
-_MOST, _LEAST = 256, 64
+# Faces for each accelerator where nobody chooses: with fewer it has too little to do at once.
+_LEAST = 64
 # Batches that a run has at least, where each has the least number of faces: while those of the
 # first are found, and the photos of the last written, an accelerator does nothing.
 _BATCHES = 4
-
-
-def most_together(kind: str, devices: int) -> int:
-    """Number of faces that are protected together where nobody chooses, if there are so many.
-
-    Args:
-      kind: of the devices, as `backend` has it.
-      devices: their number.
-    """
-    return defaults.BATCH_SIZE if kind == "cpu" else _MOST * devices
 
 
 def most_of_run(faces: int | None, devices: int) -> int:
@@ -119,6 +107,53 @@ def _first(photos: Iterator[FoundPhoto], enough: int) -> tuple[Iterator[FoundPho
         if faces > enough:
             break
     return chain(seen, photos), faces
+
+
+class Layouts:
+    """How batches of each size are laid out on the devices: always as they were at first.
+
+    What is free in their memory differs from time to time, and another layout is another program.
+
+    Attributes:
+      last: The size that was new last; None: there was none yet.
+    """
+
+    def __init__(
+        self,
+        surrogates: Sequence[Surrogate],
+        targets: Num[np.ndarray, "targets 112 112 3"],
+        settings: TipIm,
+    ):
+        """Of batches with these; the devices are all local ones, as far as they are of use."""
+        self._surrogates, self._settings = surrogates, settings
+        self._count, self._crop = len(targets), targets.shape[1:]
+        self._known: dict[int, Layout] = {}
+        self._compiled: set[int] = set()
+
+    @property
+    def most(self) -> int:
+        """Number of images of the largest batch that is worth while."""
+        return Layout.most_images(self._surrogates, self._crop, self._settings, self._count)
+
+    @property
+    def last(self) -> int | None:
+        return next(reversed(self._known), None)
+
+    def of(self, size: int) -> Layout:
+        """Of a batch of so many."""
+        if size not in self._known:
+            batch_of = jax.ShapeDtypeStruct((size, *self._crop), np.float32)
+            count = self._settings.gradients(self._count)
+            self._known[size] = Layout.choose(self._surrogates, batch_of, count)
+        return self._known[size]
+
+    def to_compile(self, size: int) -> Callable[[Layout], None] | None:
+        """What is told of the layout with which programs fit; None where they are known."""
+        return None if size in self._compiled else partial(self._keep, size)
+
+    def _keep(self, size: int, layout: Layout) -> None:
+        self._known[size] = layout
+        self._compiled.add(size)
 
 
 def dealt(faces: int, size: int, devices: int) -> Int[np.ndarray, " faces"]:
@@ -207,13 +242,6 @@ class Preparation:
         )
         unfinished = Unfinished(self._kept / batch.digest) if self._kept else None
         return Prepared(self._there(batch), images, rows, unfinished)
-
-    def empty(self) -> Batch:
-        """A batch of nothing, for which the device does what it does for any."""
-        images = np.zeros((self._size, REGION, REGION, 3), np.uint8)
-        matrices = np.tile(np.eye(2, 3, dtype=np.float32), (self._size, 1, 1))
-        keys = image_keys(self._seed, images)
-        return self._there(Batch(images, keys, matrices, np.zeros(self._size, bool)))
 
     def _there(self, batch: Batch) -> Batch:
         if on_cpu(self._layout):

@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import wait as wait_for
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -32,15 +31,17 @@ from tipim_jax.method import (
     Surrogate,
     TipIm,
     advance,
+    prepare,
     start,
 )
 from tipim_jax.photos import Region
+from tipim_jax.photos.region import REGION
 from tipim_jax.runtime import trim, uncollected
 
 _SECONDS_BETWEEN_SAVES = 30
 _CALLS_QUEUED = 2  # on an accelerator; Ctrl-C waits for them
 
-_SOON = 0.5  # seconds in which the first batch may be ready, where its faces are known
+_REGION = REGION, REGION, 3
 
 T = TypeVar("T")
 
@@ -183,6 +184,7 @@ def masks(
     layout: Layout,
     progress: Callable[[float], None],
     waited: Callable[[float], None] = lambda _: None,
+    compiled: Callable[[Layout], None] | None = None,
     kept: Path | None = None,
 ) -> Iterator[Mask]:
     """Yields the mask of every region, in order, each batch when it is done.
@@ -195,14 +197,28 @@ def masks(
         photos nor the batch changes a mask.
       progress: Called with the number of faces' worth of work just done.
       waited: Called with seconds in which the device had nothing to do, since there was a region.
+      compiled: If given all programs are compiled before the first batch is there; called with the
+        layout then, of fewer images at once where so many do not fit.
     """
     surrogates, targets = layout.replicate((tuple(surrogates), targets))
-    under_way = partial(_UnderWay, surrogates, targets=targets, settings=settings, layout=layout)
-    prepare = Preparation(iter(regions), size, seed, layout, kept)
+    preparation = Preparation(iter(regions), size, seed, layout, kept)
     with _beside(layout) as ask:
-        coming = ask(prepare)
-        if not on_cpu(layout) and not wait_for([coming], _SOON).done:
-            under_way(batch=prepare.empty(), unfinished=None)  # compiles meanwhile
+        coming = ask(preparation)
+        if compiled:
+            shapes = (jax.ShapeDtypeStruct((size, *one), np.float32) for one in (_REGION, (2, 3)))
+            images, alignments = shapes
+            layout = prepare(
+                surrogates,
+                images,
+                targets.astype(np.float32),
+                settings,
+                layout=layout,
+                alignments=alignments,
+            )
+            compiled(layout)
+        under_way = partial(
+            _UnderWay, surrogates, targets=targets, settings=settings, layout=layout
+        )
         resting, made, seconds_a_call = time.monotonic(), iter(()), 0.0
         while True:
             if not coming.done():
@@ -210,9 +226,9 @@ def masks(
             prepared = coming.result()
             if prepared is None:
                 break
-            waited(time.monotonic() - max(resting, prepare.began))
+            waited(time.monotonic() - max(resting, preparation.began))
             one = under_way(batch=prepared.batch, unfinished=prepared.unfinished)
-            coming = ask(prepare)
+            coming = ask(preparation)
             queued, since = one.queued, time.monotonic()
             yield from made
             over = time.monotonic() - since - queued * seconds_a_call

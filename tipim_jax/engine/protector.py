@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Literal
 
 import jax
-import numpy as np
 
 from tipim_jax.backend import backend, on_the_cpu
 from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
-from tipim_jax.engine.batches import Sizes, most_together
+from tipim_jax.engine.batches import Layouts, Sizes
 from tipim_jax.engine.choosing import Chooser, Chosen
 from tipim_jax.engine.found import (
     FAULTS,
@@ -40,7 +39,8 @@ from tipim_jax.engine.targets import Targets, load_targets
 from tipim_jax.engine.threads import Crew, ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
-from tipim_jax.networks import onet
+from tipim_jax.networks import PRECISIONS, PrecisionName, onet
+from tipim_jax.networks.precision import chosen
 from tipim_jax.photos import YUNET, FaceDetector, region
 from tipim_jax.runtime import configure
 from weights_convert import obtain
@@ -73,7 +73,7 @@ class Protector:
         targets: str | Path | Targets | None = None,
         seed: int = 0,
         batch_size: int | None = None,
-        dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+        dtype: Literal["auto", PrecisionName] = "auto",
         chooser: Chooser | None = None,
     ):
         """Loads everything; what is not there yet is downloaded and converted, as the command does.
@@ -86,7 +86,8 @@ class Protector:
           seed: The same seed gives the same masks.
           batch_size: Number of faces that are protected together. None: 8 on a CPU; on an
             accelerator up to 64 for each device, and more in a long run, up to 256.
-          dtype: auto: float32 on a CPU, bfloat16 on an accelerator.
+          dtype: What the surrogates compute in, see `networks.precision`; auto: float32 on a CPU,
+            bfloat16 on an accelerator.
           chooser: Chooses which faces are protected; None: all are.
 
         Raises:
@@ -99,9 +100,7 @@ class Protector:
         self.method = PRESETS[defaults.PRESET]() if method is None else method
         self.method.check()
         self._several = batch_size is None and kind != "cpu"
-        if batch_size is None:
-            batch_size = most_together(kind, jax.local_device_count())
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
         self.seed = seed
         self.detector = FaceDetector(obtain(YUNET))
@@ -110,18 +109,21 @@ class Protector:
             targets = load_targets(None if targets is None else Path(targets))
         self.targets = targets
         self._on_cpu = kind == "cpu"
-        self.dtype = ("float32" if self._on_cpu else "bfloat16") if dtype == "auto" else dtype
+        self.dtype = chosen(dtype, kind)
         loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
         self.surrogates = {one.network.name: one for one in loaded}
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
-        self.batch_size = batch_size
+        if self._several:
+            batch_size = self._layouts.most
+        self.batch_size = batch_size or defaults.BATCH_SIZE
         self.chooser = chooser
 
     def with_settings(self, method: TipIm, *, seed: int | None = None) -> "Protector":
         """Another one with the same networks, targets and detector."""
         method.check()
         other = copy.copy(self)
-        other.method, other._layouts = method, {}
+        other.method = method
+        vars(other).pop("_layouts", None)
         other.seed = self.seed if seed is None else seed
         return other
 
@@ -243,6 +245,7 @@ class Protector:
             layout=self.layout(size),
             progress=stream.advance,
             waited=waited,
+            compiled=None if self._on_cpu else self._layouts.to_compile(size),
             kept=kept and kept / self.decides[:16],  # whose state is no use to other settings
         )
         for mask in found:
@@ -251,23 +254,18 @@ class Protector:
         yield from stream.complete()
 
     @cached_property
-    def _layouts(self) -> dict[int, Layout]:
-        return {}
+    def _layouts(self) -> Layouts:
+        return Layouts(self._surrogates, self.targets.crops, self.method)
 
     def layout(self, size: int) -> Layout:
         """How a batch of so many faces is laid out on the devices; the same each time."""
-        if size not in self._layouts:
-            batch_of = jax.ShapeDtypeStruct((size, *self.targets.crops.shape[1:]), np.float32)
-            count = len(self.targets.crops)
-            self._layouts[size] = Layout.choose(self._surrogates, batch_of, count)
-        return self._layouts[size]
+        return self._layouts.of(size)
 
     @property
     def work(self) -> dict[str, str | int]:
         """How masks are made, for who reads the results: numbers of faces, types, devices."""
-        sizes = [self.batch_size] if self._on_cpu else [self.batch_size, *self._layouts]
-        layout = str(self.layout(sizes[-1]))
-        return {"batch_size": sizes[-1], "dtype": self.dtype, "layout": layout}
+        size = self.batch_size if self._on_cpu else self._layouts.last or self.batch_size
+        return {"batch_size": size, "dtype": self.dtype, "layout": str(self.layout(size))}
 
     @property
     def _sizes(self) -> Sizes:
@@ -283,9 +281,9 @@ class Protector:
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
     """A recogniser as the method takes it."""
     embed = recogniser.network.embed
-    return Surrogate(
-        embed if dtype == "float32" else partial(embed, dtype=dtype), recogniser.variables
-    )
+    if dtype != "float32":
+        embed = partial(embed, precision=PRECISIONS[dtype])
+    return Surrogate(embed, recogniser.variables)
 
 
 def _digest(*decides) -> str:

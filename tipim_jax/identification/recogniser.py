@@ -135,6 +135,4 @@ def embed_batches(
 
 @partial(jax.jit, static_argnums=0)
 def _embed(network, variables, images):
-    """Accelerators would round the factors of products to 10 bits, which moves near neighbours."""
-    with jax.default_matmul_precision("highest"):
-        return network.embed(variables, images)
+    return network.embed(variables, images)
