@@ -18,6 +18,7 @@ from tipim_jax.engine.files import Outcome, _Writing
 from tipim_jax.engine.found import FoundPhoto, MaskedPhoto
 from tipim_jax.engine.stream import PhotoStream
 from tipim_jax.engine.threads import Crew, threads
+from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import Layout, TipIm
 from tipim_jax.photos import PhotoError
 
@@ -248,6 +249,15 @@ def test_a_device_waits_for_faces_and_for_who_takes_its_masks(monkeypatch):
     for _ in Cpu(monkeypatch, lambda _: passing(50)).masks(slowly(), waited=waited.append):
         passing(10)
     assert waited == [1, 20 + 2 + 3]  # what comes after the last batch is not waited for
+
+
+def test_a_batch_of_which_nothing_was_kept_is_begun_without_waiting_for_its_state(tmp_path):
+    class Never:
+        def __array__(self, dtype=None, copy=None):
+            raise AssertionError("it was waited for")
+
+    state = [Never()]
+    assert Unfinished(tmp_path / "nothing").restore(state) == (state, 0)
 
 
 @pytest.mark.parametrize("faces", [[1, 1, 1], [3, 0, 2, 1, 5], [12]])
