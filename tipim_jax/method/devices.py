@@ -123,6 +123,10 @@ class Layout:
         """Whether the devices are a CPU's."""
         return self.devices[0].platform == "cpu"
 
+    def with_images(self, count: int) -> "Layout":
+        """On an accelerator the same with so many images at once."""
+        return self if self.on_cpu else dataclasses.replace(self, images=count)
+
     def replicate(self, tree: Any) -> Any:
         """Puts arrays on every device; what is there already stays."""
         mesh = Mesh(np.array(self.devices), (AXIS,))

@@ -14,10 +14,9 @@ import jax.numpy as jnp
 from tipim_jax.method import run
 from tipim_jax.method.budget import budget_weight, grain_cost
 from tipim_jax.method.devices import gathered, over_devices, own_share
-from tipim_jax.method.ensemble import embed, window_sizes
+from tipim_jax.method.ensemble import window_sizes
 from tipim_jax.method.problem import Choice, Problem, State
-from tipim_jax.method.views import inverse
-from tipim_jax.pieces import in_pieces
+from tipim_jax.method.views import inverse, through
 
 # Of one compiled program, which hardly ever returns to the host, and yet often enough for a bar
 # that moves and for Ctrl-C.
@@ -78,13 +77,37 @@ def start_batch(surrogates, images, targets, keys, alignments, valid, numbers, s
 
 def _start_share(steps, layout, same, batches):
     surrogates, targets = same
-    known = tuple(in_pieces(s, layout.images, targets[s.window]) for s in surrogates)
-    valid = batches[3]
-    return layout.each_image(partial(_start_one, steps, surrogates, known), valid, *batches)
+    images, _, alignments, valid, _ = batches
+    windows, seen = layout.each_image(partial(_shown, surrogates), valid, images, alignments)
+    own, known = _embeddings(surrogates, layout, seen, valid, targets)
+    one = partial(_start_one, steps, surrogates, known)
+    return layout.each_image(one, valid, own, windows, *batches)
 
 
-def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers):
+def _shown(surrogates, image, alignments):
+    """The windows, and what each shows of an image."""
     windows = None if alignments is None else tuple(map(inverse, alignments))
+    return windows, {
+        number: through(image, None if windows is None else windows[number], size)
+        for number, size in window_sizes(surrogates).items()
+    }
+
+
+def _embeddings(surrogates, layout, seen, valid, targets):
+    """Of the images and of the targets, all at once: each network is compiled here but once."""
+    count = len(valid)
+    found = []
+    for surrogate in surrogates:
+        wanted = targets[surrogate.window]
+        pictures = jnp.concatenate([seen[surrogate.window], wanted])
+        real = jnp.concatenate([valid, jnp.ones(len(wanted), bool)])
+        # A forward pass of so many more is less than the gradients of an iteration.
+        some = layout.with_images(layout.images + len(wanted))
+        found.append(some.each_image(surrogate.embed_one, real, pictures))
+    return tuple(f[:count] for f in found), tuple(f[count:] for f in found)
+
+
+def _start_one(steps, surrogates, known, own, windows, image, key, alignments, valid, numbers):
     rows, target_embeddings = steps.allowed(known, key)
     size = window_sizes(surrogates).get(0, (112, 112))
     window = None if alignments is None else alignments[0], size
@@ -95,7 +118,7 @@ def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers)
         cost=grain_cost(image, *window),
         grey=jnp.all(image == image[..., :1]),
         windows=windows,
-        original_embeddings=tuple(f[0] for f in embed(surrogates, windows, image[None])),
+        original_embeddings=own,
         targets=rows,
         target_embeddings=target_embeddings,
         numbers=numbers,

@@ -56,18 +56,20 @@ def depthwise_conv(
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _by_taps(x, kernel, stride, padding):
     windows = _windows(kernel, stride, padding)
+    return _products(windows, x.shape[1:3], windows.padded(x), _exact(kernel))
 
-    def products(padded, kernel):
-        taps = windows.taps_of_padded(padded, x.shape[1:3])
-        terms = (_exact(seen) * kernel[i, j] for i, j, seen in taps)
-        return sum(terms, start=next(terms)).astype(x.dtype)
 
-    # Whether an activation behind it was above zero the gradient asks again.
-    return computed_once(products, windows.padded(x), _exact(kernel))
+def _products(windows, size, padded, kernel):
+    taps = windows.taps_of_padded(padded, size)
+    terms = (_exact(seen) * kernel[i, j] for i, j, seen in taps)
+    return sum(terms, start=next(terms)).astype(padded.dtype)
 
 
 def _forward(x, kernel, stride, padding):
-    return _by_taps(x, kernel, stride, padding), (x, kernel)
+    # Whether an activation behind it was above zero the gradient asks again.
+    windows = _windows(kernel, stride, padding)
+    products = partial(_products, windows, x.shape[1:3])
+    return computed_once(products, windows.padded(x), _exact(kernel)), (x, kernel)
 
 
 def _backward(stride, padding, residuals, cotangent):
