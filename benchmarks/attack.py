@@ -185,7 +185,7 @@ def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict
     """Our figures of a row, beside its keys."""
     images, targets = faces(batch, TARGETS)
     surrogate = measured.surrogate(dtype)
-    layout = Layout.choose((surrogate,), images, TARGETS, on)
+    layout = Layout.choose((surrogate,), images, settings.gradients(TARGETS), on)
     # As many iterations as have their share of searches.
     count = -(-options.iterations // settings.search_every) * settings.search_every
 

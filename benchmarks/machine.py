@@ -17,13 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
+from tipim_jax import networks
 from tipim_jax.runtime import cores
 
 # Precision -> (JAX's name for that of products, dtype of the network, whether PyTorch takes TF32).
 PRECISIONS = {
-    "float32": ("highest", "float32", False),
-    "tf32": ("tensorfloat32", "float32", True),
-    "bfloat16": ("default", "bfloat16", True),
+    name: (one.products, one.dtype, name != "float32") for name, one in networks.PRECISIONS.items()
 }
 
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 import weights_convert
-from benchmarks.machine import PRECISIONS
 from tipim_jax import networks
 from tipim_jax.datasets import bundled as people
 from tipim_jax.method import Surrogate
@@ -88,9 +86,7 @@ def embed(
     name: str, precision: str, variables: dict[str, Any], images: Float[Array, "batch 112 112 3"]
 ) -> Float[Array, "batch dim"]:
     """`Network.embed` in one of `PRECISIONS`."""
-    product, dtype, _ = PRECISIONS[precision]
-    with jax.default_matmul_precision(product):
-        return networks.get(name).embed(variables, images, dtype=jnp.dtype(dtype))
+    return networks.get(name).embed(variables, images, precision=networks.PRECISIONS[precision])
 
 
 def faces(

@@ -154,7 +154,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path):
         ("surrogate = ['facenoet']", "facenoet"),
         ("format = 'keep'", r"wrong.toml: format is 'keep'; expected one of same, png"),
         ("metadata = 'date'", "metadata is 'date'; expected one of none, dates, all"),
-        ("dtype = 'half'", "dtype is 'half'; expected one of auto, float32, bfloat16"),
+        ("dtype = 'half'", "dtype is 'half'; expected one of auto, float32, tf32, bfloat16"),
     ],
 )
 def test_a_mistake_in_a_configuration_file_is_named(text, message, tmp_path):

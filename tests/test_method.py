@@ -180,5 +180,5 @@ def test_one_compilation_serves_all_numbers_among_the_settings_and_any_count(cap
             _, choices = advance(surrogates, problem, state, settings, count)
             assert len(choices.gain) == count and (choices.gain > 0).all()
     compiled = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Compiling")]
-    for program in ("_start", "_advance"):
+    for program in ("start_batch", "advance_batch"):
         assert sum(program in message for message in compiled) == 1, program

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import weights_convert
-from tests.test_method import crops, image_keys, surrogate
+from tests.method_toy import SIZE, crops, image_keys, surrogate
 from tipim_jax import networks
 from tipim_jax.method import (
     Layout,
     Surrogate,
     TipIm,
     advance,
+    prepare,
     protect,
     start,
     steps_of,
@@ -25,8 +26,8 @@ from tipim_jax.method import (
 from tipim_jax.method import (
     image_keys as keys_of,
 )
-from tipim_jax.method.batch import _advance
-from tipim_jax.method.devices import pieces
+from tipim_jax.method.memory import pieces
+from tipim_jax.method.programs import Kind, advance_batch
 from tipim_jax.pieces import in_pieces, piece
 
 ROOT = Path(__file__).parents[1]
@@ -165,14 +166,76 @@ def test_memory_is_not_underestimated():
     keys = keys_of(0, images)
     layout = Layout(tuple(jax.local_devices()[:1]), len(images), len(targets))
     problem, state = start([mobileface()], images, targets, keys, settings, layout=layout)
-    program = _advance.lower(
-        (mobileface(),), problem, state, np.int32(1), steps_of(settings), layout
+    kind = Kind(searches=True, most=1)
+    program = advance_batch.lower(
+        (mobileface(),), problem, state, np.int32(1), kind, steps_of(settings), False, layout
     ).compile()
     needed = program.memory_analysis().temp_size_in_bytes
     assert needed > 20e6
-    for room, fits in ((needed, False), (4 * needed, True)):
+    for room, fits in ((needed, False), (2.5 * needed, True)):
         found = pieces([mobileface()], images.shape[1:], len(images), len(targets), room)
         assert (found == (layout.images, layout.targets)) == fits
+
+
+def test_what_is_prepared_is_not_compiled_again(caplog):
+    network, targets = (surrogate(),), crops(3, seed=2)
+    # A momentum that no other test has: nothing is compiled yet.
+    settings = TipIm(iterations=4, search_every=2, momentum=0.375)
+    layout = Layout.choose(network, crops(2), 3, jax.local_devices()[:1])
+    network = layout.replicate(network)
+    shape = jax.ShapeDtypeStruct((2, *crops(1).shape[1:]), np.float32)
+    with jax.log_compiles():
+        assert prepare(network, shape, targets, settings, layout=layout) == layout
+        before = _compiled(caplog)
+        arguments = crops(2), targets, image_keys(1, 2), settings
+        found, _ = protect(network, *arguments, layout=layout)
+    assert before == _compiled(caplog) == ["advance_batch", "advance_batch", "start_batch"]
+    assert np.abs(found - crops(2)).max() > 0.1
+
+
+def _compiled(caplog):
+    programs = [r.getMessage().split()[1] for r in caplog.records if "Compiling" in r.getMessage()]
+    names = (name.removeprefix("jit(").removesuffix(")") for name in programs)
+    return sorted(name for name in names if name in ("start_batch", "advance_batch"))
+
+
+class _Accelerator:
+    """A device that says how much memory it has."""
+
+    platform = device_kind = "gpu"
+
+    def __init__(self, free):
+        self.free = free
+
+    def memory_stats(self):
+        return {"bytes_limit": 2 * self.free, "bytes_in_use": self.free}
+
+
+def test_an_accelerator_is_filled_as_far_as_it_has_room():
+    network, shape, settings = [surrogate()], (SIZE, SIZE, 3), TipIm(target_choice="nearest")
+
+    def most(free, settings=settings, devices=1):
+        return Layout.most_images(network, shape, settings, 10, [_Accelerator(free)] * devices)
+
+    assert most(1e12) == 256
+    assert most(1e12, devices=4) == 4 * most(1e12)
+    assert most(1.0) == 1
+    some = most(4e6)
+    assert 1 < some < 256
+    assert 1.8 * some < most(8e6) < 2.2 * some + 2
+    # Ten targets are searched for with ten gradients; one is followed with one.
+    assert most(4e6, TipIm()) < some
+    assert Layout.most_images(network, shape, settings, 10, jax.local_devices()[:1]) == 1
+
+
+def test_a_program_that_asks_for_more_than_is_free_gets_fewer_images():
+    layout = Layout((_Accelerator(1e9),), 64, 10)
+    assert layout.with_room_for(0.8e9) == layout
+    assert layout.with_room_for(1.7e9).images == 32
+    assert layout.with_room_for(0.86e9).images == 63
+    assert layout.with_room_for(1e13).images == 1
+    alone = Layout((_Accelerator(1e9),), 1, 10)
+    assert alone.with_room_for(1e13) == alone
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
@@ -181,6 +244,41 @@ def test_as_few_devices_are_taken_as_are_as_fast_as_all(monkeypatch, count):
     monkeypatch.setattr(jax, "local_devices", lambda: devices)
     taken = len(Layout.choose([surrogate()], crops(count), 2).devices)
     assert taken == {1: 1, 3: 3, 4: 4, 5: 3, 9: 3}[count]
+
+
+@pytest.mark.parametrize(
+    ("change", "searches"),
+    [
+        ({"target_choice": "nearest", "views": 2}, False),
+        pytest.param({"search_every": 3}, True, marks=pytest.mark.thorough),
+        pytest.param({"gamma": 0.02, "mmd_group_size": 3}, True, marks=pytest.mark.thorough),
+    ],
+)
+def test_an_accelerator_does_the_same_and_never_asks_the_host(change, searches, monkeypatch):
+    settings = dataclasses.replace(TipIm(iterations=7), **change)
+    arguments = [surrogate()], crops(3), crops(4, seed=2), image_keys(*range(3)), settings
+    expected, wanted = protect(*arguments)
+    monkeypatch.setattr(Layout, "on_cpu", False)
+    # At once on one device, and so with a size of its own for what is compiled.
+    layout = Layout(tuple(jax.local_devices()[:1]), 3, 4)
+    found, choices = protect(*arguments, layout=layout)
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+    np.testing.assert_array_equal(choices.target, wanted.target)
+
+    problem, state = start(*arguments, layout=layout)
+    program = advance_batch.lower(
+        (surrogate(),),
+        problem,
+        state,
+        np.int32(1),
+        Kind(searches, 5),
+        steps_of(settings),
+        bool(settings.gamma),
+        layout,
+    )
+    compiled = program.compile().as_text()
+    assert "conditional(" not in compiled
+    assert compiled.count(" while(") == compiled.count("known_trip_count") > 0
 
 
 def test_the_images_of_the_caller_outlive_the_run():

@@ -118,8 +118,11 @@ def test_a_view_and_its_transpose_are_one(draw):
     image = rng.normal(size=(30, 32, 3)).astype(np.float32)
     gradients = rng.normal(size=(4, CROP, CROP, 3)).astype(np.float32)
     see, _ = draw(jax.random.key(3), inverse(placed(1, size=30)[0]), SIZE)
-    left = np.einsum("hwc,khwc->k", see(jnp.asarray(image)), gradients)
-    right = np.einsum("hwc,khwc->k", image, transposed(see, jnp.asarray(gradients), (30, 32)))
+    back = transposed(see, jnp.asarray(gradients), (30, 32))
+    left, right = (
+        np.einsum("hwc,khwc->k", np.asarray(one, np.float64), np.asarray(other, np.float64))
+        for one, other in ((see(jnp.asarray(image)), gradients), (image, back))
+    )
     np.testing.assert_allclose(left, right, rtol=1e-4)
 
 

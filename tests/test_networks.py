@@ -13,6 +13,7 @@ import pytest
 import weights_convert
 from tipim_jax import networks
 from tipim_jax.datasets import bundled as people
+from tipim_jax.networks import PRECISIONS, Precision
 from tipim_jax.networks.layers import Linear
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
@@ -21,6 +22,8 @@ from tipim_jax.networks.ops.sliding import SlidingWindows
 from tipim_jax.networks.origin import NpmMember, WheelMember
 from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.photos import crop, read_photo
+
+DOUBLE = Precision("float64", "highest")
 
 # Networks whose weights everybody can have without being asked.
 AUTOMATIC = [
@@ -65,14 +68,14 @@ def assert_same_embeddings(ours, theirs):
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@functools.partial(jax.jit, static_argnames=("name", "dtype"))
-def embed_with(variables, crops, name, dtype):
-    return networks.get(name).embed(variables, crops, dtype=dtype)
+@functools.partial(jax.jit, static_argnames=("name", "precision"))
+def embed_with(variables, crops, name, precision):
+    return networks.get(name).embed(variables, crops, precision=PRECISIONS[precision])
 
 
-def embed(name, crops, dtype=jnp.float32):
+def embed(name, crops, precision="float32"):
     """Canonical crops to embeddings, compiled once for all tests."""
-    return embed_with(weights_convert.load(name), jnp.asarray(crops, jnp.float32), name, dtype)
+    return embed_with(weights_convert.load(name), jnp.asarray(crops, jnp.float32), name, precision)
 
 
 def test_embeddings_are_those_of_the_original_framework(name, golden):
@@ -111,7 +114,7 @@ def gradient(name, crops, cotangents):
 
         @jax.jit
         def pull_back(variables, images):
-            _, pull = jax.vjp(lambda x: network.embed(variables, x, dtype=jnp.float64), images)
+            _, pull = jax.vjp(lambda x: network.embed(variables, x, precision=DOUBLE), images)
             return pull(cotangents)[0]
 
         return np.asarray(pull_back(variables, crops.astype(np.float64)))
@@ -158,7 +161,7 @@ def test_a_batch_is_embedded_as_its_images_are(name, golden):
 @pytest.mark.parametrize("name", first_and(*AUTOMATIC), indirect=True)
 def test_bfloat16_hardly_changes_a_cosine(name, golden):
     crops = golden["crops"]
-    low = embed(name, crops, jnp.bfloat16)
+    low = embed(name, crops, "bfloat16")
     assert low.dtype == jnp.float32
     coarse, fine = (unit(e) @ unit(e).T for e in (low, embed(name, crops)))
     assert abs(coarse - fine).max() < 0.01

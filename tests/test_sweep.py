@@ -53,6 +53,22 @@ def test_the_grid_is_spread_out_into_every_combination(tmp_path):
     assert {c.settings.epsilon for c in sweep.cells} == {12.0}
 
 
+def test_a_sweep_computes_in_what_it_says_and_keeps_masks_of_each_precision_apart(tmp_path):
+    file = written(tmp_path, "dtype = 'tf32'\n" + GRID)
+    assert read_sweep(file).dtype == "tf32"
+    assert read_sweep(file, Overrides(dtype="bfloat16")).dtype == "bfloat16"
+    with pytest.raises(SettingsError, match="dtype is 'half'; expected one of auto, float32, tf32"):
+        read_sweep(file, Overrides(dtype="half"))
+    cell = read_sweep(file).cells[0]
+    weights = {"mobileface": "weights"}
+    places = [
+        Places(tmp_path, "masked", "gallery", 0, weights, *dtype).cell(cell)
+        for dtype in ((), ("float32",), ("tf32",), ("bfloat16",))
+    ]
+    assert places[0] == places[1]
+    assert len(set(places)) == 3
+
+
 def test_a_method_may_have_values_of_its_own_in_place_of_the_grids(tmp_path):
     text = "[grid]\ngamma = [0, 1]\n[methods.A]\n[methods.B]\ngamma = [2, 3, 4]\nepsilon = 8"
     cells = read_sweep(written(tmp_path, text)).cells

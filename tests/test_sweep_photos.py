@@ -44,7 +44,7 @@ def experiment():
 def way(experiment):
     recognisers = {"mobileface": Recogniser.load("mobileface")}
     kept = CropCache(home() / "crops", obtain(YUNET))
-    return InPhotos(experiment, recognisers, batch_size=4, kept=kept)
+    return InPhotos(experiment, recognisers, batch_size=4, dtype="auto", kept=kept)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Work in pieces of one size, so that one compiled program serves them all."""
+"""Work in pieces: of one size, so that one compiled program serves them all; or computed once."""
 
 import math
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array
 
 
@@ -45,3 +46,20 @@ def filled(array: Array, count: int, size: int) -> Array:
 def joined(array: Array, axis: int = 0) -> Array:
     """Pieces as one: `axis` counts them, and the next one what is in a piece."""
     return array.reshape(*array.shape[:axis], -1, *array.shape[axis + 2 :])
+
+
+def computed_once(function: Callable, *arguments: Any) -> Any:
+    """`function(*arguments)`, whose result XLA for CPU keeps for all that read it.
+
+    It would otherwise fuse what is cheap with each of its readers, and so compute it again for each
+    of them, and for each value that they read. Other platforms are left to themselves.
+    """
+    if jax.default_backend() != "cpu":
+        return function(*arguments)
+
+    def inner(*arguments):
+        with set_xla_metadata(inlineable="true"):
+            return function(*arguments)
+
+    with set_xla_metadata(inlineable="false"):
+        return jax.jit(inner)(*arguments)

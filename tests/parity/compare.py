@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from tests.parity import torch_networks
-from tipim_jax.networks import get
+from tipim_jax.networks import Precision, get
+
+DOUBLE = Precision("float64", "highest")
 
 
 @cache
@@ -88,7 +90,7 @@ def assert_parity(
 
         @jax.jit
         def pull_back(variables, images):
-            run = lambda x: network.embed(variables, x, dtype=jnp.float64)  # noqa: E731
+            run = lambda x: network.embed(variables, x, precision=DOUBLE)  # noqa: E731
             return jax.vjp(run, images)[1](cotangents.astype(np.float32))[0]
 
         found = np.asarray(pull_back(doubles, crops.astype(np.float64)))

@@ -6,10 +6,11 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "batch": ["ITERATIONS_A_CALL", "advance", "protect", "start"],
+        "batch": ["advance", "prepare", "protect", "start"],
         "devices": ["Layout"],
         "keys": ["image_keys"],
         "problem": ["Choice", "Problem", "State"],
+        "programs": ["ITERATIONS_A_CALL"],
         "settings": ["PRESETS", "TipIm"],
         "steps": ["Steps", "steps_of"],
         "surrogate": ["Surrogate", "normalise"],

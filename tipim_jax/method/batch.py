@@ -1,4 +1,4 @@
-"""TIP-IM on whole batches: iterations as compiled programs, over all devices.
+"""TIP-IM on whole batches, over all devices.
 
 Images are RGB float [batch, height, width, 3] in [0, 255]. Images of a batch touch each other only
 in the MMD term, that is at γ > 0 with a group size above 1; all else is done to each of them alone.
@@ -8,27 +8,19 @@ so that images of several settings make one batch; all images of an MMD group ha
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from tipim_jax.method import run
-from tipim_jax.method.budget import budget_weight, grain_cost
-from tipim_jax.method.devices import Layout, gathered, over_devices, own_share
-from tipim_jax.method.ensemble import embed, window_sizes
+from tipim_jax.method.devices import Layout
+from tipim_jax.method.ensemble import window_sizes
 from tipim_jax.method.problem import Choice, Numbers, Problem, State
+from tipim_jax.method.programs import advance_batch, calls, start_batch
 from tipim_jax.method.settings import TipIm
 from tipim_jax.method.steps import Steps, steps_of
 from tipim_jax.method.surrogate import Images, Surrogate
-from tipim_jax.method.views import inverse
-from tipim_jax.pieces import in_pieces
-
-# Of one compiled program, which hardly ever returns to the host, and yet often enough for a bar
-# that moves and for Ctrl-C.
-ITERATIONS_A_CALL = 5
 
 Targets = Float[Array, "targets height width 3"]
 Alignments = Float[Array, "batch 2 3"]
@@ -72,7 +64,7 @@ def protect(
         no window.
     """
     targets = _of_each_window(targets, 4)
-    surrogates, layout = _laid_out(surrogates, len(images), targets[0].shape, layout)
+    surrogates, layout = _laid_out(surrogates, len(images), targets[0].shape, settings, layout)
     problem, state = start(
         surrogates,
         images,
@@ -115,9 +107,9 @@ def start(
         stacked = getattr(alignments, "ndim", None) == 4
         alignments = _of_each_window(np.moveaxis(alignments, 1, 0) if stacked else alignments, 3)
     _check_windows(surrogates, targets, alignments)
-    surrogates, layout = _laid_out(surrogates, batch, targets[0].shape, layout)
+    surrogates, layout = _laid_out(surrogates, batch, targets[0].shape, settings, layout)
     numbers = Numbers(*(getattr(settings, name) for name in Numbers._fields))
-    return _start(
+    return start_batch(
         surrogates,
         images,
         targets,
@@ -142,8 +134,9 @@ def advance(
 ) -> tuple[State, Choice]:
     """Does `count` iterations; calls add up to one long run.
 
-    One compiled program serves every count. It does at most `ITERATIONS_A_CALL`, and is called
-    again for more.
+    One compiled program serves every count, or two where targets are searched for now and then: one
+    that searches and one that does not. Each does at most `ITERATIONS_A_CALL`, and is called again
+    for more.
 
     Args:
       state: its memory is used again: only the one that is returned can be read from then on.
@@ -158,14 +151,80 @@ def advance(
     else:
         seen = *surrogates[0].size, 3
     targets = problem.targets.shape[1], *seen
-    surrogates, layout = _laid_out(surrogates, len(problem.valid), targets, layout)
+    surrogates, layout = _laid_out(surrogates, len(problem.valid), targets, settings, layout)
     steps = steps or steps_of(settings)
+    every = _search_every(problem, steps)
+    begun = int(np.max(state.iteration)) if every > 1 else 0  # padding counts no iterations
+    static = steps, _restrained(settings, layout), layout
     choices = []
-    for done in range(0, count, ITERATIONS_A_CALL):
-        wanted = min(ITERATIONS_A_CALL, count - done)
-        state, made = _advance(surrogates, problem, state, np.int32(wanted), steps, layout)
-        choices.append(jax.tree.map(lambda array, wanted=wanted: array[:wanted], made))
+    for call in calls(every, begun, count):
+        state, made = advance_batch(
+            surrogates, problem, state, np.int32(call.count), call.kind, *static
+        )
+        choices.append(jax.tree.map(lambda array, call=call: array[: call.count], made))
     return state, jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *choices)
+
+
+def prepare(
+    surrogates: Sequence[Surrogate],
+    images: jax.ShapeDtypeStruct,
+    targets: Targets | Sequence[Targets],
+    settings: TipIm,
+    *,
+    layout: Layout,
+    alignments: jax.ShapeDtypeStruct | None = None,
+    steps: Steps | None = None,
+) -> Layout:
+    """Compiles what batches of a shape go through, before there is one.
+
+    It may be called in a thread while photos are read: XLA compiles beside Python. `start` and
+    `advance` have to wait for it, or would compile the same again.
+
+    Args:
+      images, alignments: shapes of those of `start`.
+      surrogates, targets, settings, steps: those of `start`, on the devices where they will be.
+      layout: where and in what pieces a batch is to be worked on.
+
+    Returns:
+      The layout that batches are to have: where a program asks for more memory than the devices
+      have free, one with fewer images at once.
+    """
+    batch, steps = images.shape[0], steps or steps_of(settings)
+    if alignments is not None:
+        alignments = np.broadcast_to(np.eye(2, 3, dtype=np.float32), alignments.shape)
+    while True:
+        problem, state = start(
+            surrogates,
+            np.zeros(images.shape, np.float32),
+            targets,
+            jax.vmap(jax.random.key)(jnp.zeros(batch, jnp.uint32)),
+            settings,
+            alignments=alignments,
+            valid=np.zeros(batch, bool),  # on a CPU nothing is done to them
+            layout=layout,
+            steps=steps,
+        )
+        static = steps, _restrained(settings, layout), layout
+        needed = 0
+        for kind in {c.kind for c in calls(_search_every(problem, steps), 0, settings.iterations)}:
+            program = advance_batch.lower(
+                tuple(surrogates), problem, state, np.int32(kind.most), kind, *static
+            )
+            memory = program.compile().memory_analysis()
+            needed = max(needed, memory.temp_size_in_bytes + memory.output_size_in_bytes)
+        fitting = layout.with_room_for(needed)
+        if fitting == layout:
+            return layout
+        layout = fitting
+
+
+def _search_every(problem, steps):
+    return steps.search_every if problem.targets.shape[1] > 1 else 0
+
+
+def _restrained(settings, layout):
+    """Whether programs have an MMD; on a CPU all have, so that one serves every γ."""
+    return layout.on_cpu or bool(np.any(settings.gamma))
 
 
 def _of_each_window(arrays, axes):
@@ -189,103 +248,11 @@ def _check_windows(surrogates, targets, alignments):
             )
 
 
-def _laid_out(surrogates, batch, targets, layout):
+def _laid_out(surrogates, batch, targets, settings, layout):
     """Who gives a layout has replicated the surrogates: to find that out takes 4 ms a call."""
     if layout is None:
         count, *crop = targets
         crops = jax.ShapeDtypeStruct((batch, *crop), jnp.float32)
-        layout = Layout.choose(surrogates, crops, count)
+        layout = Layout.choose(surrogates, crops, settings.gradients(count))
         surrogates = layout.replicate(surrogates)
     return tuple(surrogates), layout
-
-
-@partial(jax.jit, static_argnames=("steps", "layout"))
-def _start(surrogates, images, targets, keys, alignments, valid, numbers, steps, layout):
-    numbers = jax.tree.map(lambda number: jnp.broadcast_to(number, len(valid)), numbers)
-    return over_devices(
-        partial(_start_share, steps, layout),
-        layout,
-        (surrogates, targets),
-        (images, keys, alignments, valid, numbers),
-        (0, 0),
-    )
-
-
-def _start_share(steps, layout, same, batches):
-    surrogates, targets = same
-    known = tuple(in_pieces(s, layout.images, targets[s.window]) for s in surrogates)
-    valid = batches[3]
-    return layout.each_image(partial(_start_one, steps, surrogates, known), valid, *batches)
-
-
-def _start_one(steps, surrogates, known, image, key, alignments, valid, numbers):
-    windows = None if alignments is None else tuple(map(inverse, alignments))
-    rows, target_embeddings = steps.allowed(known, key)
-    size = window_sizes(surrogates).get(0, (112, 112))
-    window = None if alignments is None else alignments[0], size
-    weight = budget_weight(image, *window, numbers.epsilon, numbers.smooth_epsilon)
-    problem = Problem(
-        original=image,
-        weight=weight,
-        cost=grain_cost(image, *window),
-        grey=jnp.all(image == image[..., :1]),
-        windows=windows,
-        original_embeddings=tuple(f[0] for f in embed(surrogates, windows, image[None])),
-        targets=rows,
-        target_embeddings=target_embeddings,
-        numbers=numbers,
-        key=key,
-        valid=valid,
-    )
-    momentum = steps.update(problem).init(image)
-    return problem, State(jnp.copy(image), momentum, rows[0], jnp.zeros((), jnp.int32))
-
-
-@partial(jax.jit, static_argnames=("steps", "layout"), donate_argnames="state")
-def _advance(surrogates, problem, state, count, steps, layout):
-    share = partial(_advance_share, steps, layout, len(problem.valid))
-    return over_devices(share, layout, (surrogates, count), (problem, state), (0, 1))
-
-
-def _advance_share(steps, layout, batch, same, batches):
-    surrogates, count = same
-    problem, state = batches
-    # A set of eq. 3 may lie on several devices.
-    everywhere = partial(gathered, batch=batch) if steps.mmd_of_batch else _as_it_is
-    original, valid = everywhere(problem.original), everywhere(problem.valid)
-    gamma = everywhere(problem.numbers.gamma)
-
-    def iterate(number, found):
-        state, choices = found
-        keys = jax.vmap(jax.random.fold_in)(problem.key, state.iteration)
-        mmd_gradients = steps.mmd_gradients(
-            original, everywhere(state.protected), everywhere(keys), valid, gamma
-        )
-        if steps.mmd_of_batch:
-            mmd_gradients = own_share(mmd_gradients, len(keys))
-        state, choice = _iteration(steps, layout, surrogates, problem, state, mmd_gradients)
-        return state, jax.tree.map(lambda all_, one: all_.at[number].set(one), choices, choice)
-
-    shape = ITERATIONS_A_CALL, len(problem.valid)
-    choices = Choice(jnp.zeros(shape, state.target.dtype), jnp.zeros(shape, state.protected.dtype))
-    return jax.lax.fori_loop(0, count, iterate, (state, choices))
-
-
-def _iteration(steps, layout, surrogates, problem, state, mmd_gradients):
-    """One iteration of all images of a device's share, with a search or without."""
-    search = partial(run.search, steps, surrogates, layout.targets)
-    search, follow = (
-        partial(layout.each_image, one, problem.valid)
-        for one in (search, partial(run.follow, steps, surrogates))
-    )
-    images = problem, state, mmd_gradients
-    if not steps.search_every or problem.targets.shape[1] == 1:
-        return follow(*images)
-    if steps.search_every == 1:
-        return search(*images)
-    due = jnp.max(state.iteration) % steps.search_every == 0  # padding counts no iterations
-    return jax.lax.cond(due, search, follow, *images)
-
-
-def _as_it_is(array):
-    return array

@@ -12,10 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxprs_in_params
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
+from tipim_jax.method.memory import fitting, pieces
+from tipim_jax.method.settings import TipIm
 from tipim_jax.method.surrogate import Images, Surrogate
 from tipim_jax.pieces import filled, in_pieces, joined, piece
 
@@ -24,9 +25,10 @@ AXIS = "devices"
 # starts the next, and what belongs to more falls out of the cache. Ten gradients of mobileface at
 # once take 1.9 times as long as two by two.
 _IN_CACHE = 4
-# Of an accelerator's free memory: the estimate below is of arrays, not of the workspace that
-# convolutions ask for.
-_SHARE_OF_MEMORY = 0.5
+# Of what an accelerator has free.
+_SHARE_OF_MEMORY = 0.85
+# Images for each accelerator that keep all of it busy: of more none is done sooner.
+_ENOUGH = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Layout:
 
         Args:
           crops: what the first window shows of the batch; only its shape counts.
-          targets: number of targets that each of them may take.
+          targets: number of targets towards each of which an iteration takes a gradient, see
+            `TipIm.gradients`.
           devices: None takes the fewest local ones that are as fast as all together.
         """
         batch, *crop = crops.shape
@@ -73,11 +76,56 @@ class Layout:
         share = math.ceil(batch / len(devices))
         if devices[0].platform == "cpu":
             return cls(tuple(devices), 1, piece(targets, _IN_CACHE))
-        memory = devices[0].memory_stats() or {}
-        if "bytes_limit" not in memory:
-            return cls(tuple(devices), share, targets)
-        free = _SHARE_OF_MEMORY * (memory["bytes_limit"] - memory["bytes_in_use"])
-        return cls(tuple(devices), *pieces(surrogates, crop, share, targets, free))
+        room = _room(devices[0])
+        return cls(tuple(devices), *pieces(surrogates, crop, share, targets, room))
+
+    @classmethod
+    def most_images(
+        cls,
+        surrogates: Sequence[Surrogate],
+        crop: Sequence[int],
+        settings: TipIm,
+        targets: int,
+        devices: Sequence[jax.Device] | None = None,
+    ) -> int:
+        """How many images make the largest batch that is worth while.
+
+        On a CPU as many as there are devices. On accelerators as many as they have room for, but no
+        more than keep them busy.
+
+        Args:
+          crop: shape of what the first window shows, (height, width, 3).
+          targets: number of targets that an image may take.
+          devices: None: all local ones.
+        """
+        devices = jax.local_devices() if devices is None else devices
+        if devices[0].platform == "cpu":
+            return len(devices)
+        fits = fitting(surrogates, crop, settings.gradients(targets), _room(devices[0]))
+        return len(devices) * min(max(fits, 1), _ENOUGH)
+
+    def with_room_for(self, needed: int) -> "Layout":
+        """Itself, or one with fewer images at once, where a program asks for more than is free.
+
+        What it asks for grows with their number; at one image it is what it is.
+
+        Args:
+          needed: bytes that the program of this layout asks for beside its arguments.
+        """
+        room = _room(self.devices[0])
+        if needed <= room or self.images == 1:
+            return self
+        fewer = min(int(self.images * room / needed), self.images - 1)
+        return dataclasses.replace(self, images=max(fewer, 1))
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the devices are a CPU's."""
+        return self.devices[0].platform == "cpu"
+
+    def with_images(self, count: int) -> "Layout":
+        """On an accelerator the same with so many images at once."""
+        return self if self.on_cpu else dataclasses.replace(self, images=count)
 
     def replicate(self, tree: Any) -> Any:
         """Puts arrays on every device; what is there already stays."""
@@ -90,57 +138,35 @@ class Layout:
         On a CPU an image is the same to the last byte whatever the batch and the share are, and
         images that only pad the batch cost nothing: zeros stand for what would come of them.
         """
-        if self.devices[0].platform == "cpu" and self.images == 1:
+        if self.on_cpu and self.images == 1:
             return _one_by_one(function, valid, inputs)
         return in_pieces(jax.vmap(function), self.images, *inputs)
 
+    def repeated(self, function: Callable, count: Int[Array, ""], most: int, first: Any) -> Any:
+        """What becomes of `first` by `function(number, found)` for each number below a count.
 
-def pieces(
-    surrogates: Sequence[Surrogate], shape: Sequence[int], images: int, targets: int, room: float
-) -> tuple[int, int]:
-    """How many images, and targets of each, to do at once in so many bytes; at least one of each.
+        An accelerator does it for all below `most`, which costs it something once in a run, and
+        keeps the first ones: of a loop whose end it does not know it would ask the host each time.
 
-    Args:
-      shape: of what the first window shows.
-      images, targets: how many there are.
-    """
-    kept, passing = _memory(surrogates, shape)
-    fitting = int(room // (kept + passing * targets))
-    if fitting:
-        return piece(images, fitting), targets
-    return 1, piece(targets, max(1, int((room - kept) // passing)))
+        Args:
+          count: at most `most`.
+        """
+        if self.on_cpu:
+            return jax.lax.fori_loop(0, count, function, first)
 
+        def wanted(number, found):
+            each = function(number, found)
+            return jax.tree.map(partial(jnp.where, number < count), each, found)
 
-def _memory(surrogates, shape) -> tuple[int, int]:
-    """Bytes that an image keeps for its gradients, and that the gradient of each target passes by.
-
-    A gradient has the greatest array of the network twice: where it comes from and where it goes
-    to, and both again, rearranged.
-    """
-    kept, greatest = 0, 0
-    for surrogate in surrogates:
-        seen = shape if surrogate.window == 0 else (*surrogate.size, 3)
-        one, two = (jax.ShapeDtypeStruct((count, *seen), jnp.float32) for count in (1, 2))
-        # What a second image adds: the weights are kept too, but once.
-        kept += _kept(surrogate, two) - _kept(surrogate, one)
-        greatest = max(greatest, *_sizes(jax.make_jaxpr(surrogate)(one).jaxpr))
-    return kept, 4 * greatest
+        return jax.lax.fori_loop(0, most, wanted, first)
 
 
-def _kept(surrogate, images):
-    pull_back = jax.eval_shape(lambda x: jax.vjp(surrogate, x)[1], images)
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(pull_back))
-
-
-def _sizes(jaxpr):
-    """Bytes of every array that is computed."""
-    for equation in jaxpr.eqns:
-        inner = list(jaxprs_in_params(equation.params))
-        for part in inner:
-            yield from _sizes(part)
-        if not inner:
-            for variable in equation.outvars:
-                yield variable.aval.size * variable.aval.dtype.itemsize
+def _room(device: jax.Device) -> float:
+    """Bytes that may be asked for; on a device that does not say what it has, any number."""
+    memory = device.memory_stats() or {}
+    if "bytes_limit" not in memory:
+        return math.inf
+    return _SHARE_OF_MEMORY * (memory["bytes_limit"] - memory["bytes_in_use"])
 
 
 def _one_by_one(function, valid, inputs):

@@ -1,16 +1,15 @@
 """What JPEG leaves of an image (ITU-T T.81, colours of T.871), inside compiled programs.
 
 Colour has half the resolution (4:2:0), as in what cameras and sites write. Blocks of 8 × 8 are
-transformed all at once, as products with matrices that hold the transform once for each block.
+transformed all at once, as rows of 64 pixels in one product.
 """
-
-import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from tipim_jax.pieces import computed_once
 
 # Annex K.1, which libjpeg scales by quality.
 _BRIGHTNESS = """
@@ -37,60 +36,83 @@ def compressed(
     Args:
       quality: libjpeg's, in [1, 100].
     """
-    planes = jnp.round(jnp.einsum("ij,hwj->ihw", _TO_YCC, image, precision="highest"))
-    brightness = _coded(planes[:1] - 128, _BRIGHTNESS, quality, 1) + 128
-    colours = _coded(planes[1:], _COLOUR, quality, 2)
-    planes = jnp.concatenate([brightness, colours])
-    found = jnp.einsum("ij,jhw->hwi", np.linalg.inv(_TO_YCC), planes, precision="highest")
-    found = jnp.clip(jnp.round(found), 0, 255).astype(image.dtype)
+    found = computed_once(_compressed, jax.lax.stop_gradient(image), jnp.asarray(quality))
     return image + jax.lax.stop_gradient(found - image)
+
+
+def _compressed(image, quality):
+    brightness, *colours = (
+        jnp.round(plane) for plane in _mixed(_TO_YCC, jnp.unstack(image, axis=-1))
+    )
+    (brightness,) = _coded((brightness - 128,), _BRIGHTNESS, quality, 1)
+    colours = _coded(colours, _COLOUR, quality, 2)
+    found = jnp.stack(_mixed(np.linalg.inv(_TO_YCC), (brightness + 128, *colours)), axis=-1)
+    return jnp.clip(jnp.round(found), 0, 255).astype(image.dtype)
+
+
+def _mixed(matrix, planes):
+    """Sums of three planes; written out, as a product of three terms is slower than its passes."""
+    return [sum(float(m) * plane for m, plane in zip(row, planes, strict=True)) for row in matrix]
 
 
 def _coded(planes, table, quality, smaller):
     """What is left of planes around 0 that are coded at a resolution so many times smaller."""
-    table = np.array(table.split(), float).reshape(8, 8)
+    table = np.array(table.split(), np.float32)
     scale = jnp.where(quality < 50, 5000 / quality, 200 - 2 * quality)
     steps = jnp.clip(jnp.floor((table * scale + 50) / 100), 1, 255)
 
-    rows, columns = (_matrices(size, smaller) for size in planes.shape[1:])
-    steps = jnp.tile(steps, (len(rows.cosines) // 8, len(columns.cosines) // 8))
-    samples = jnp.round(_both_ways(rows.down, planes, columns.down))
-    coefficients = _both_ways(rows.cosines, samples, columns.cosines)
+    height, width = planes[0].shape
+    samples = jnp.stack([jnp.round(_smaller(plane, smaller)) for plane in planes])
+    blocks = computed_once(_blocks, samples)
+    coefficients = jnp.matmul(blocks, _COSINES.T, precision="highest")
     coefficients = jnp.round(coefficients / steps) * steps
-    samples = jnp.round(_both_ways(rows.cosines.T, coefficients, columns.cosines.T))
-    return jnp.round(_both_ways(rows.up, jnp.clip(samples, -128, 127), columns.up))
+    blocks = jnp.round(jnp.matmul(coefficients, _COSINES, precision="highest"))
+    samples = computed_once(lambda blocks: _joined(blocks, samples.shape), blocks)
+    samples = jnp.clip(samples, -128, 127)
+    return [jnp.round(_larger(plane, smaller)[:height, :width]) for plane in samples]
 
 
-def _both_ways(rows, planes, columns):
-    return jnp.einsum("ui,pij,vj->puv", rows, planes, columns, precision="highest")
+def _smaller(plane, times):
+    """The means of `times` × `times` pixels; the last ones fill whole blocks."""
+    edges = [(0, -size % 16) for size in plane.shape]
+    plane = jnp.pad(plane, edges, mode="edge")
+    height, width = (size // times for size in plane.shape)
+    return plane.reshape(height, times, width, times).mean(axis=(1, 3))
 
 
-class _Matrices(NamedTuple):
-    """From a row of pixels to its samples, from these to their coefficients, and back to pixels."""
+def _larger(plane, times):
+    """libjpeg's way back from means of `times`, 1 or 2: a triangle filter."""
+    if times == 1:
+        return plane
+    for axis in (0, 1):
+        size = plane.shape[axis]
+        before, after = (
+            jnp.take(plane, np.clip(np.arange(size) + step, 0, size - 1), axis) for step in (-1, 1)
+        )
+        pair = jnp.stack([0.75 * plane + 0.25 * side for side in (before, after)], axis + 1)
+        plane = pair.reshape(*plane.shape[:axis], 2 * size, *plane.shape[axis + 1 :])
+    return plane
 
-    down: np.ndarray
-    cosines: np.ndarray
-    up: np.ndarray
+
+def _blocks(planes):
+    """Blocks of 8 × 8 as rows of 64."""
+    count, height, width = planes.shape
+    apart = planes.reshape(count, height // 8, 8, width // 8, 8)
+    return apart.transpose(0, 1, 3, 2, 4).reshape(-1, 64)
 
 
-@functools.cache
-def _matrices(size, smaller):
-    """For a row of so many pixels.
+def _joined(blocks, shape):
+    """Planes of a shape from their blocks."""
+    count, height, width = shape
+    apart = blocks.reshape(count, height // 8, width // 8, 8, 8)
+    return apart.transpose(0, 1, 3, 2, 4).reshape(shape)
 
-    A sample is the mean of `smaller` pixels, 1 or 2; from 2, libjpeg's triangle filter leads back.
-    The last pixel fills a row of whole blocks.
-    """
-    whole = -(-size // 16) * 16
-    down = np.eye(size)[np.minimum(np.arange(whole), size - 1)]
-    down = down.reshape(whole // smaller, smaller, size).mean(axis=1)
 
-    samples = np.eye(len(down))
-    places = np.arange(whole) // smaller
-    beside = places + np.where(np.arange(whole) % 2, 1, -1) * (smaller - 1)
-    beside = np.clip(beside, 0, len(samples) - 1)
-    up = (0.75 * samples[places] + 0.25 * samples[beside])[:size]
-
+def _cosines():
+    """The transform of a block, from its pixels to its coefficients."""
     order, place = np.mgrid[0:8, 0:8]
-    cosines = np.cos((2 * place + 1) * order * np.pi / 16) * np.sqrt(np.where(order, 2, 1) / 8)
-    cosines = np.kron(np.eye(len(down) // 8), cosines)
-    return _Matrices(*(matrix.astype(np.float32) for matrix in (down, cosines, up)))
+    one_way = np.cos((2 * place + 1) * order * np.pi / 16) * np.sqrt(np.where(order, 2, 1) / 8)
+    return np.kron(one_way, one_way).astype(np.float32)
+
+
+_COSINES = _cosines()

@@ -52,7 +52,6 @@ def mmd_gradients(
     protected: Images,
     keys: Key[Array, " batch"],
     valid: Bool[Array, " batch"],
-    gamma: Float[Array, " batch"],
     *,
     bandwidths: Sequence[float],
     group_size: int,
@@ -63,7 +62,6 @@ def mmd_gradients(
     Args:
       keys: decide the views by which a batch smaller than a set is filled.
       valid: see `Problem`.
-      gamma: γ of every image; where all are 0 the MMD is not computed, and the gradients are 0.
       bandwidths, group_size, divided_by_group: see `TipIm.mmd_bandwidths` and those after it.
     """
     batch = len(protected)
@@ -82,9 +80,7 @@ def mmd_gradients(
             values = values / jnp.maximum(weights.sum(-1), 1)
         return jnp.sum(averaged * values)
 
-    return jax.lax.cond(
-        jnp.any(gamma != 0), lambda: jax.grad(loss)(protected), lambda: jnp.zeros_like(protected)
-    )
+    return jax.grad(loss)(protected)
 
 
 def _sets(images, copied, warps, group_size):

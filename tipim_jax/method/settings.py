@@ -188,6 +188,10 @@ class TipIm:
             return self.learning_rate
         return self.learning_rate * self.epsilon / self.iterations
 
+    def gradients(self, targets: int) -> int:
+        """Number of targets towards each of which an iteration takes a gradient, of so many."""
+        return targets if self.target_choice == "search" else 1
+
     @classmethod
     def of_each(cls, settings: Sequence["TipIm"]) -> "TipIm":
         """Settings of the images of a batch, which differ in their numbers alone, as one object."""

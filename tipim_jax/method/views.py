@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from tipim_jax.method.jpeg import compressed
+from tipim_jax.pieces import computed_once
 
 # The two standard deviations, of the affine noise and of the angle in radians, are drawn anew for
 # every view from this interval (run.py).
@@ -110,27 +111,75 @@ def draw_warps(key: Key[Array, ""]) -> Warps:
 def warped(image: Image, warps: Warps) -> Image:
     """Applies two warps one after the other, each with its own interpolation."""
     for matrix in warps:
-        image = warp(image, matrix.astype(image.dtype))
+        image = warp(image, matrix)
     return image
 
 
 def warp(image: Image, matrix: Float[Array, "2 3"]) -> Image:
     """Bilinear affine warp: torch's affine_grid and grid_sample with align_corners=False."""
     height, width, _ = image.shape
-    xs = (2 * jnp.arange(width) + 1) / width - 1
-    ys = (2 * jnp.arange(height) + 1) / height - 1
-    grid = jnp.stack([*jnp.meshgrid(xs, ys), jnp.ones((height, width))]).astype(matrix.dtype)
-    x, y = jnp.tensordot(matrix, grid, axes=1, precision=jax.lax.Precision.HIGHEST)
-    x = ((x + 1) * width - 1) / 2
-    y = ((y + 1) * height - 1) / 2
 
-    offsets = jnp.array([[0, 0], [0, 1], [1, 0], [1, 1]])[:, :, None, None]
-    row, column = jnp.floor(y) + offsets[:, 0], jnp.floor(x) + offsets[:, 1]
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    weight = inside * (1 - jnp.abs(x - column)) * (1 - jnp.abs(y - row))
-    weight = weight * (weight.sum(0) >= _INSIDE)
-    corners = image.at[row.astype(int), column.astype(int)].get(mode="clip")
-    return jnp.sum(corners * weight[..., None].astype(image.dtype), axis=0)
+    def corners(matrix):
+        xs = (2 * jnp.arange(width, dtype=matrix.dtype) + 1) / width - 1
+        ys = (2 * jnp.arange(height, dtype=matrix.dtype) + 1) / height - 1
+        x, y = _affine(matrix, xs[None], ys[:, None])
+        x, y = ((x + 1) * width - 1) / 2, ((y + 1) * height - 1) / 2
+        return _corners(x, y, (height, width), least=_INSIDE)
+
+    return _interpolated(image, computed_once(corners, matrix))
+
+
+class _Corners(NamedTuple):
+    """Where the four pixels around points lie, and what each of them counts there.
+
+    Attributes:
+      index: of the upper left one, in an image whose pixels stand in one row.
+      weights: of the upper left, upper right, lower left and lower right one; 0 outside the image.
+    """
+
+    index: Int[Array, "height width"]
+    weights: Float[Array, "4 height width"]
+
+
+def _corners(x, y, size: Size, least: float = 0.0) -> _Corners:
+    """Of points (x, y) in an image of some size.
+
+    Args:
+      least: share of the weights that has to lie inside it for any to count.
+    """
+    height, width = size
+    left = jnp.clip(jnp.floor(x), 0, width - 2)
+    top = jnp.clip(jnp.floor(y), 0, height - 2)
+    across = [jnp.maximum(0, 1 - jnp.abs(x - left - step)) for step in (0, 1)]
+    down = [jnp.maximum(0, 1 - jnp.abs(y - top - step)) for step in (0, 1)]
+    inside = sum(across) * sum(down)
+    down = [jnp.where(inside >= least, weight, 0) for weight in down]
+    weights = jnp.stack([vertical * horizontal for vertical in down for horizontal in across])
+    return _Corners(top.astype(jnp.int32) * width + left.astype(jnp.int32), weights)
+
+
+def _interpolated(image: Image, corners: _Corners) -> Image:
+    """The image at the points whose corners these are.
+
+    One gather of pixels, channel by channel, whose transpose is one scatter: the cheapest form. Two
+    matrix products would do only were rows to stay rows, and a dense matrix from all pixels to all
+    is thousands of times as much work.
+    """
+
+    def gathered(image, corners):
+        width, channels = image.shape[1:]
+        planes = image.reshape(-1, channels).T
+        index = corners.index + jnp.array([0, 1, width, width + 1])[:, None, None]
+        around = planes.at[:, index].get(mode="promise_in_bounds")
+        return jnp.moveaxis((around * corners.weights.astype(image.dtype)).sum(axis=1), 0, -1)
+
+    return computed_once(gathered, image, corners)
+
+
+def _affine(matrix, x, y):
+    """Where an affine map takes points."""
+    (xx, xy, x0), (yx, yy, y0) = matrix
+    return xx * x + xy * y + x0, yx * x + yy * y + y0
 
 
 def draw_alignment(key: Key[Array, ""], size: Size) -> Float[Array, "2 3"]:
@@ -141,30 +190,37 @@ def draw_alignment(key: Key[Array, ""], size: Size) -> Float[Array, "2 3"]:
     turn, scale, shear, x, y = jax.random.normal(key, (5,))
     cos, sin = jnp.cos(_TURN * turn), jnp.sin(_TURN * turn)
     sheared = jnp.array([[1.0, 0.0], [0.0, 1.0]]) + _SHEAR * shear * jnp.array([[0.0, 1.0], [0, 0]])
-    linear = jnp.exp(_SCALE * scale) * jnp.array([[cos, sin], [-sin, cos]]) @ sheared
+    turned = jnp.exp(_SCALE * scale) * jnp.array([[cos, sin], [-sin, cos]])
+    linear = _product(turned, sheared)
     height, width = size
     middle = jnp.array([(width - 1) / 2, (height - 1) / 2])
     shift = jnp.array([_SHIFT * width / 2, _SHIFT * height / 2]) * jnp.stack([x, y])
-    return jnp.column_stack([linear, middle + shift - linear @ middle])
+    return jnp.column_stack([linear, middle + shift - _product(linear, middle)])
 
 
 def mapped(matrix: Float[Array, "2 3"], size: Size) -> Float[Array, "2 height width"]:
     """Where an affine map takes the points of the pixels of an image of some size: x, then y."""
     height, width = size
-    grid = jnp.stack([*jnp.meshgrid(jnp.arange(width), jnp.arange(height)), jnp.ones(size)])
-    return jnp.tensordot(matrix, grid.astype(matrix.dtype), axes=1, precision="highest")
+    columns, rows = (jnp.arange(count, dtype=matrix.dtype) for count in (width, height))
+    return jnp.stack(_affine(matrix, columns[None], rows[:, None]))
 
 
 def inverse(alignment: Float[Array, "2 3"]) -> Float[Array, "2 3"]:
     """Of an affine map of points."""
     linear = jnp.linalg.inv(alignment[:, :2])
-    return jnp.column_stack([linear, -linear @ alignment[:, 2]])
+    return jnp.column_stack([linear, _product(-linear, alignment[:, 2])])
 
 
 def _after(outer, inner):
     """The affine map that is `inner`, then `outer`."""
     linear = outer[:, :2]
-    return jnp.column_stack([linear @ inner[:, :2], linear @ inner[:, 2] + outer[:, 2]])
+    shift = _product(linear, inner[:, 2]) + outer[:, 2]
+    return jnp.column_stack([_product(linear, inner[:, :2]), shift])
+
+
+def _product(left, right):
+    """An accelerator would round points to a tenth of a pixel."""
+    return jnp.matmul(left, right, precision="highest")
 
 
 def sample(image: Image, window: Window, size: Size) -> Image:
@@ -174,14 +230,12 @@ def sample(image: Image, window: Window, size: Size) -> Image:
       size: of what is seen.
     """
     height, width, _ = image.shape
-    x, y = mapped(window.astype(image.dtype), size)
-    x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
-    left, top = jnp.minimum(jnp.floor(x), width - 2), jnp.minimum(jnp.floor(y), height - 2)
-    x, y = (x - left)[..., None], (y - top)[..., None]
-    left, top = left.astype(int), top.astype(int)
-    upper = image[top, left] * (1 - x) + image[top, left + 1] * x
-    lower = image[top + 1, left] * (1 - x) + image[top + 1, left + 1] * x
-    return upper * (1 - y) + lower * y
+
+    def corners(window):
+        x, y = mapped(window, size)
+        return _corners(jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1), (height, width))
+
+    return _interpolated(image, computed_once(corners, window))
 
 
 def rescaled(image: Image, scale: Float[Array, ""]) -> Image:

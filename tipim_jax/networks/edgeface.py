@@ -19,6 +19,7 @@ from tipim_jax.networks.layers import (
     exact_dtype,
     parameter,
 )
+from tipim_jax.networks.ops.sums import pixel_sum
 
 CHANNELS = (48, 96, 160, 304)  # of the stages
 DEPTHS = (3, 3, 9, 3)  # blocks in each
@@ -120,9 +121,7 @@ class _ChannelAttention(nn.Module):
 
 def _norms(x, dtype):
     """Of each channel over the pixels, `batch heads channels`."""
-    ones = jnp.ones(x.shape[1], dtype)
-    squares = jnp.einsum("bnhc,n->bhc", jnp.square(x.astype(dtype)), ones, precision="highest")
-    return jnp.maximum(jnp.sqrt(squares), LEAST_NORM)
+    return jnp.maximum(jnp.sqrt(pixel_sum(jnp.square(x.astype(dtype)))), LEAST_NORM)
 
 
 class _Perceptron(nn.Module):

@@ -141,8 +141,8 @@ class _SqueezeExcite(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        weights = Linear(self.squeezed, bias=True, name="squeeze")(x.mean(axis=(1, 2)))
+        weights = Linear(self.squeezed, bias=True, few=True, name="squeeze")(x.mean(axis=(1, 2)))
         weights = PRelu(name="prelu")(weights)
-        weights = Linear(x.shape[-1], bias=True, name="excite")(weights)
+        weights = Linear(x.shape[-1], bias=True, few=True, name="excite")(weights)
         # The hard sigmoid of Keras 2; PyTorch's and Keras 3's are flatter.
         return x * jnp.clip(0.2 * weights + 0.5, 0, 1)[:, None, None]

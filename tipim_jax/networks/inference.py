@@ -19,6 +19,7 @@ from tipim_jax.networks.lightcnn import LightCNN
 from tipim_jax.networks.mobilefacenet import MobileFaceNet
 from tipim_jax.networks.network import Network
 from tipim_jax.networks.nn4 import NN4Small2
+from tipim_jax.networks.precision import Precision
 from tipim_jax.networks.preprocess import normalise, region_resized
 from tipim_jax.networks.sface import SFace
 from tipim_jax.networks.sphere import SphereNet
@@ -65,7 +66,7 @@ def embed(
     network: Network,
     variables: dict[str, Any],
     images: Float[Array, "batch height width 3"],
-    dtype: DTypeLike,
+    precision: Precision,
 ) -> Float[Array, "batch dim"]:
     """See `Network.embed`."""
     if images.shape[1:3] == CROP_SIZE:
@@ -77,7 +78,7 @@ def embed(
             f"{network.name} takes crops of {CROP_SIZE} or {network.input_size} pixels, "
             f"got {images.shape[1:3]}"
         )
-    compute = partial(_embed, network, region, jnp.dtype(dtype), variables)
+    compute = partial(_embed, network, region, precision, variables)
     at_once = len(images)
     if jax.default_backend() == "cpu" and network.architecture not in _SMALL:
         at_once = piece(at_once, _IN_CACHE)
@@ -87,10 +88,13 @@ def embed(
 # Compiled by itself no more than its callers want: here so that all programs that hold the network
 # trace Flax's modules once, which takes a second.
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _embed(network, region, dtype, variables, images):
-    seen = region_resized(images, region, network.input_size)
-    inputs = normalise(seen, network.channel_order, network.mean, network.std)
-    return module(network, dtype).apply(variables, inputs).astype(jnp.float32)
+def _embed(network, region, precision, variables, images):
+    with jax.default_matmul_precision("highest"):
+        seen = region_resized(images, region, network.input_size)
+        inputs = normalise(seen, network.channel_order, network.mean, network.std)
+    with jax.default_matmul_precision(precision.products):
+        found = module(network, precision.dtype).apply(variables, inputs)
+    return found.astype(jnp.float32)
 
 
 def abstract_variables(network: Network) -> dict[str, Any]:

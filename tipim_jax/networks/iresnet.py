@@ -110,8 +110,9 @@ class _Block(nn.Module):
         y = BatchNorm(variant.epsilon, name="norm3")(y)
         if variant.squeeze_excite:
             means = y.mean(axis=(1, 2), keepdims=True)
-            squeezed = nn.relu(Linear(self.features // _REDUCTION, name="squeeze")(means))
-            y = y * nn.sigmoid(Linear(self.features, name="excite")(squeezed))
+            inner = self.features // _REDUCTION
+            squeezed = nn.relu(Linear(inner, few=True, name="squeeze")(means))
+            y = y * nn.sigmoid(Linear(self.features, few=True, name="excite")(squeezed))
         shortcut = x[:, :: self.stride, :: self.stride]
         if self.stride > 1 and (variant.always_projects or self.features != x.shape[-1]):
             shortcut = Linear(self.features, name="shortcut_conv")(shortcut)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
+from tipim_jax.networks.ops.sums import channel_mean, vector_product
 
 _ZEROS = nn.initializers.zeros_init()
 _ONES = nn.initializers.ones_init()
@@ -77,15 +78,18 @@ class Linear(nn.Module):
     Attributes:
       features: Number of outputs.
       bias: Whether a learnt number is added to each.
+      few: Whether there are few rows and outputs, as in squeeze and excitation.
     """
 
     features: int
     bias: bool = False
+    few: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "*batch c"]) -> Float[Array, "*batch f"]:
         kernel = parameter(self, "kernel", _KERNEL, (x.shape[-1], self.features))
-        x = x @ kernel.astype(x.dtype)
+        kernel = kernel.astype(x.dtype)
+        x = vector_product(x, kernel) if self.few else x @ kernel
         return _plus_bias(self, x) if self.bias else x
 
 
@@ -114,7 +118,9 @@ class Depthwise(nn.Module):
         kernel = parameter(self, "kernel", _KERNEL, (self.size, self.size, x.shape[-1]))
         kernel = kernel.astype(x.dtype)
         if x.shape[1:3] == (self.size, self.size) and self.padding == 0:
-            x = jnp.einsum("bijc,ijc->bc", x, kernel)[:, None, None, :]
+            exact = exact_dtype(x.dtype)  # sums of products in one pass
+            products = x.astype(exact) * kernel.astype(exact)
+            x = products.sum(axis=(1, 2), keepdims=True).astype(x.dtype)
         else:
             # Taps that see zeros alone, at each edge of the kernel.
             idle = max(self.size - self.padding - max(x.shape[1:3]), 0) if self.stride == 1 else 0
@@ -189,26 +195,20 @@ def _standardised(x, epsilon):
 
 
 def _standardise(x, epsilon):
-    centred = x - _mean(x)
-    inverse = jax.lax.rsqrt(_mean(jnp.square(centred)) + epsilon)
+    centred = x - channel_mean(x)
+    inverse = jax.lax.rsqrt(channel_mean(jnp.square(centred)) + epsilon)
     standardised = centred * inverse
     return standardised, (standardised, inverse)
 
 
 def _standardised_backward(epsilon, residuals, cotangent):
-    """By hand, for its two sums to be products with ones too."""
+    """By hand, for its two sums to be those of `channel_mean` too."""
     standardised, inverse = residuals
-    along = _mean(cotangent * standardised)
-    return (inverse * (cotangent - _mean(cotangent) - standardised * along),)
+    along = channel_mean(cotangent * standardised)
+    return (inverse * (cotangent - channel_mean(cotangent) - standardised * along),)
 
 
 _standardised.defvjp(_standardise, _standardised_backward)
-
-
-def _mean(x):
-    """Over the last axis, which stays; XLA for CPU sums along it one value after the other."""
-    ones = jnp.full((x.shape[-1], 1), 1 / x.shape[-1], x.dtype)
-    return jnp.matmul(x, ones, precision="highest")
 
 
 def exact_dtype(dtype) -> jnp.dtype:

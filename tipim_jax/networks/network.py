@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tipim_jax.networks.origin import Origin
+from tipim_jax.networks.precision import PRECISIONS, Precision
 from tipim_jax.networks.window import FIVE_POINTS, Window
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Network:
         variables: dict[str, Any],
         images: Float[Array, "batch height width 3"],
         *,
-        dtype: DTypeLike = np.float32,
+        precision: Precision = PRECISIONS["float32"],
     ) -> Float[Array, "batch dim"]:
         """Embeds aligned faces.
 
@@ -99,7 +100,7 @@ class Network:
           variables: `params` and, where the architecture has them, `batch_stats`.
           images: RGB in [0, 255]: canonical crops, 112x112, of which the window's region is taken,
             or faces seen through a window, of the network's own size, which are not resized.
-          dtype: what the network computes in; preprocessing is always in float32.
+          precision: what the network computes in; preprocessing is always in float32.
 
         Returns:
           Embeddings in float32 as the network gives them, not normalised.
@@ -109,7 +110,7 @@ class Network:
         """
         from tipim_jax.networks import inference
 
-        return inference.embed(self, variables, images, dtype)
+        return inference.embed(self, variables, images, precision)
 
     def abstract_variables(self) -> dict[str, Any]:
         """Shapes and dtypes of `variables`, without any values."""

@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -53,6 +53,8 @@ class Command:
         the covariance of the real ones.
       iterations: Of every cell.
       batch_size: How many faces are protected together.
+      dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
+        tf32 is float32 whose products NVIDIA's GPUs may round to 10 bits.
       crops: Attack aligned crops as crops, as the published protocols have it, and not whole
         photos.
       coordinator: Address of the first of several processes that share the work.
@@ -70,6 +72,10 @@ class Command:
     drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
+    dtype: Annotated[
+        Literal["auto", "float32", "tf32", "bfloat16"] | None,
+        _unset("as in the file", "{auto,float32,tf32,bfloat16}"),
+    ] = None
     crops: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
     num_processes: Annotated[int | None, _unset("1", "N")] = None

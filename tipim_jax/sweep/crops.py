@@ -63,17 +63,19 @@ class AsCrops:
         recognisers: Mapping[str, Recogniser],
         *,
         batch_size: int,
+        dtype: str,
         unfinished: Path,
     ):
         """Takes the faces, the networks with their weights, and a folder for what is under way.
 
         Args:
           batch_size: Number of faces that are protected together.
+          dtype: What the surrogates compute in.
         """
         self._probes: CropFaces = experiment.probes
         self._targets: CropFaces = experiment.targets
         self._recognisers = recognisers
-        self._batch_size, self._unfinished = batch_size, unfinished
+        self._batch_size, self._dtype, self._unfinished = batch_size, dtype, unfinished
 
     def protect(
         self, cells: Sequence[Cell], folders: Sequence[Path], progress: Callable[[float], None]
@@ -82,7 +84,7 @@ class AsCrops:
         protect_cells(
             cells,
             folders,
-            [as_surrogate(self._recognisers[name]) for name in cells[0].surrogates],
+            [as_surrogate(self._recognisers[n], self._dtype) for n in cells[0].surrogates],
             self._probes,
             self._targets,
             self._unfinished,
@@ -134,7 +136,7 @@ def protect_cells(
     count = min(max(1, batch_size // size), len(sets))
     count -= count % min(count, jax.local_device_count())  # every device has as many
     batch_of = jax.ShapeDtypeStruct((count * size, *probes.crops.shape[1:]), np.float32)
-    layout = Layout.choose(surrogates, batch_of, len(targets))
+    layout = Layout.choose(surrogates, batch_of, cells[0].settings.gradients(len(targets)))
     surrogates = layout.replicate(tuple(surrogates))
     # Whatever is done already, the batches are the same ones: others would round differently.
     for first in range(0, len(sets), count):

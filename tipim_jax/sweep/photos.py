@@ -30,16 +30,19 @@ class InPhotos:
         recognisers: Mapping[str, Recogniser],
         *,
         batch_size: int,
+        dtype: str,
         kept: CropCache,
     ):
         """Takes the faces, the networks with their weights, and what finds faces and keeps them.
 
         Args:
           batch_size: Number of faces that are protected together.
+          dtype: What the surrogates compute in.
         """
         self._probes: PhotoFaces = experiment.probes
         self._targets = Targets("the protocol", experiment.targets, {})
         self._recognisers, self._batch_size, self._kept = recognisers, batch_size, kept
+        self._dtype = dtype
         self._protectors: dict[tuple[str, ...], Protector] = {}
 
     def protect(
@@ -112,6 +115,7 @@ class InPhotos:
                 surrogates=[self._recognisers[name] for name in surrogates],
                 targets=self._targets,
                 batch_size=self._batch_size,
+                dtype=self._dtype,
             )
         return self._protectors[surrogates]
 

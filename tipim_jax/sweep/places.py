@@ -23,6 +23,7 @@ class Places:
       gallery: stands for what is searched.
       drawn: how many distractors are added to it.
       weights: a hash of each recogniser's weights, surrogates included.
+      dtype: what the surrogates compute in, a name of `networks.PRECISIONS`.
       strangers: stands for those whose photos are added to the gallery; empty without any.
     """
 
@@ -31,12 +32,16 @@ class Places:
     gallery: str
     drawn: int
     weights: Mapping[str, str]
+    dtype: str = "float32"
     strangers: str = ""
 
     def cell(self, cell: Cell) -> Path:
         """The folder of a cell's protected photos or crops."""
         weights = [self.weights[name] for name in cell.surrogates]
-        return self.output / "cells" / _digest(cell.decides, self.masked, weights)
+        decides = [cell.decides, self.masked, weights]
+        if self.dtype != "float32":  # what was done before there was a choice keeps its place
+            decides.append(self.dtype)
+        return self.output / "cells" / _digest(*decides)
 
     def row(self, cell: Cell | None) -> Path:
         """The measurement of a cell; None: of the clean faces."""

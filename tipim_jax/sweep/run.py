@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tipim_jax.backend import backend
 from tipim_jax.datasets.crops import CropCache
 from tipim_jax.engine.processes import Process
 from tipim_jax.identification import (
@@ -17,6 +18,7 @@ from tipim_jax.identification import (
     quality,
     recognitions,
 )
+from tipim_jax.networks.precision import chosen
 from tipim_jax.photos import YUNET
 from tipim_jax.progress import Bars
 from tipim_jax.report import Measurement
@@ -56,6 +58,7 @@ def run(
         gallery=experiment.gallery.digest,
         drawn=experiment.drawn,
         weights={name: recogniser.digest for name, recogniser in recognisers.items()},
+        dtype=chosen(sweep.dtype, backend()),
         strangers=experiment.strangers.digest if experiment.strangers else "",
     )
     way = _way(sweep, experiment, recognisers, places)
@@ -102,10 +105,16 @@ def _way(
 ) -> Way:
     if sweep.crops:
         return AsCrops(
-            experiment, recognisers, batch_size=sweep.batch_size, unfinished=places.unfinished
+            experiment,
+            recognisers,
+            batch_size=sweep.batch_size,
+            dtype=places.dtype,
+            unfinished=places.unfinished,
         )
     kept = CropCache(home() / "crops", obtain(YUNET))
-    return InPhotos(experiment, recognisers, batch_size=sweep.batch_size, kept=kept)
+    return InPhotos(
+        experiment, recognisers, batch_size=sweep.batch_size, dtype=places.dtype, kept=kept
+    )
 
 
 def _grouped(cells: Sequence[Cell]):

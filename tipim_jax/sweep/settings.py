@@ -28,6 +28,7 @@ class Sweep:
       crops: whether aligned crops are attacked as crops, as the published protocols have it, and
         not whole photos, as people protect them.
       batch_size: how many faces are protected together.
+      dtype: what the surrogates compute in; as the attack's setting.
       cells: all that is protected, in order.
     """
 
@@ -41,6 +42,7 @@ class Sweep:
     recognisers: tuple[str, ...] = ()
     crops: bool = False
     batch_size: int = 8
+    dtype: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     cells: tuple["Cell", ...] = ()
 
 
@@ -101,6 +103,7 @@ class Overrides:
     drawn_distractors: int | None = None
     iterations: int | None = None
     batch_size: int | None = None
+    dtype: str | None = None
     crops: bool | None = None
 
 
@@ -192,6 +195,9 @@ def _check(sweep: Sweep) -> None:
         )
     if sweep.drawn_distractors < 0:
         raise ValueError(f"drawn_distractors is {sweep.drawn_distractors}; expected 0 or more")
+    if sweep.dtype not in ("auto", *networks.PRECISIONS):
+        known = ", ".join(("auto", *networks.PRECISIONS))
+        raise ValueError(f"dtype is {sweep.dtype!r}; expected one of {known}")
     if sweep.batch_size < 1:
         raise ValueError(f"batch_size is {sweep.batch_size}; expected 1 or more")
     for name in {*sweep.recognisers, *itertools.chain(*(c.surrogates for c in sweep.cells))}:

@@ -2,7 +2,8 @@
 
 XLA's grouped convolution runs on a CPU at a small fraction of the machine's speed. A depthwise
 convolution is k*k multiply-adds of whole feature maps, which XLA fuses into one vectorised loop,
-and so is its gradient with respect to the input, once that is written down by hand.
+and so is its gradient with respect to the input, once that is written down by hand. On other
+platforms the larger kernels are left to XLA.
 """
 
 from functools import partial
@@ -11,10 +12,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from tipim_jax.networks.ops.platform import on_cpu
 from tipim_jax.networks.ops.sliding import SlidingWindows
+from tipim_jax.pieces import computed_once
+
+# Where the platform is no CPU, the largest kernel that is written out: of 9 x 9 the program would
+# hold 81 pieces of a map, for each of which a GPU reads it again.
+_MOST_TAPS = 3 * 3
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def depthwise_conv(
     x: Float[Array, "batch height width channels"],
     kernel: Float[Array, "k k channels"],
@@ -32,16 +38,38 @@ def depthwise_conv(
     Returns:
       Maps of `(height + 2 * padding - k) // stride + 1` rows, columns likewise.
 
-    Both gradients are exact; there is no forward-mode derivative. Sums are at least in float32.
+    Both gradients are exact; of what is not left to XLA there is no forward-mode derivative. Sums
+    are at least in float32.
     """
-    kernel = _exact(kernel)
-    taps = _windows(kernel, stride, padding).taps(x)
+    if on_cpu() or kernel.shape[0] * kernel.shape[1] <= _MOST_TAPS:
+        return _by_taps(x, kernel, stride, padding)
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel[:, :, None],
+        window_strides=(stride, stride),
+        padding=[(padding, padding)] * 2,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1],
+    )
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _by_taps(x, kernel, stride, padding):
+    windows = _windows(kernel, stride, padding)
+    return _products(windows, x.shape[1:3], windows.padded(x), _exact(kernel))
+
+
+def _products(windows, size, padded, kernel):
+    taps = windows.taps_of_padded(padded, size)
     terms = (_exact(seen) * kernel[i, j] for i, j, seen in taps)
-    return sum(terms, start=next(terms)).astype(x.dtype)
+    return sum(terms, start=next(terms)).astype(padded.dtype)
 
 
 def _forward(x, kernel, stride, padding):
-    return depthwise_conv(x, kernel, stride, padding), (x, kernel)
+    # Whether an activation behind it was above zero the gradient asks again.
+    windows = _windows(kernel, stride, padding)
+    products = partial(_products, windows, x.shape[1:3])
+    return computed_once(products, windows.padded(x), _exact(kernel)), (x, kernel)
 
 
 def _backward(stride, padding, residuals, cotangent):
@@ -56,7 +84,7 @@ def _backward(stride, padding, residuals, cotangent):
     return to_x, jnp.stack(to_taps).reshape(kernel.shape).astype(kernel.dtype)
 
 
-depthwise_conv.defvjp(_forward, _backward)
+_by_taps.defvjp(_forward, _backward)
 
 
 def grouped_conv(

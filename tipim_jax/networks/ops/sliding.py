@@ -6,12 +6,14 @@ between the two directions.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from tipim_jax.pieces import computed_once
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,19 @@ class SlidingWindows:
         self, x: Float[Array, "b h w c"], outside: float = 0.0
     ) -> Iterator[tuple[int, int, Float[Array, "b rows columns c"]]]:
         """(i, j, what tap (i, j) of every window reads); `outside` lies around the map."""
+        yield from self.taps_of_padded(self.padded(x, outside), x.shape[1:3])
+
+    def padded(self, x: Float[Array, "b h w c"], outside: float = 0.0) -> Float[Array, "b _ _ c"]:
+        """A map with what lies around it."""
         vertical, horizontal = self.axes
-        rows, columns = vertical.count(x.shape[1]), horizontal.count(x.shape[2])
-        padded = _pad(x, (vertical.padding,) * 2, (horizontal.padding,) * 2, outside)
+        return _pad(x, (vertical.padding,) * 2, (horizontal.padding,) * 2, outside)
+
+    def taps_of_padded(
+        self, padded: Float[Array, "b _ _ c"], size: tuple[int, int]
+    ) -> Iterator[tuple[int, int, Float[Array, "b rows columns c"]]]:
+        """As `taps`, of a `padded` map that had a size of (h, w)."""
+        vertical, horizontal = self.axes
+        rows, columns = vertical.count(size[0]), horizontal.count(size[1])
         for i in range(vertical.size):
             for j in range(horizontal.size):
                 yield i, j, _cut(padded, i, j, rows, columns, self.stride)
@@ -115,22 +127,32 @@ class SlidingWindows:
         left, right = horizontal.reach(maps[0].shape[2], columns)
         padded = [_pad(x, (top, bottom), (left, right)) for x in maps]
 
-        def term(a: int, b: int, i: int, j: int) -> Array:
+        def term(padded: Sequence[Array], a: int, b: int, i: int, j: int) -> Array:
             row, column = top + vertical.window(a, i), left + horizontal.window(b, j)
             return contribution(i, j, *(_cut(x, row, column, rows, columns) for x in padded))
 
-        def phase(a: int, b: int) -> Array:
+        def phase(padded: Sequence[Array], a: int, b: int) -> Array:
             taps = itertools.product(vertical.taps_of(a), horizontal.taps_of(b))
-            terms = (term(a, b, i, j) for i, j in taps)
+            places = (
+                (i, j, top + vertical.window(a, i), left + horizontal.window(b, j)) for i, j in taps
+            )
+            terms = (
+                contribution(i, j, *(_cut(x, row, column, rows, columns) for x in padded))
+                for i, j, row, column in places
+            )
             return sum(terms, start=next(terms))
 
-        if self.stride == 1:
-            return phase(0, 0)
-        phases = range(self.stride)
-        grid = jnp.stack([jnp.stack([phase(a, b) for b in phases], 3) for a in phases], 2)
-        batch, channels = grid.shape[0], grid.shape[-1]
-        whole = grid.reshape(batch, rows * self.stride, columns * self.stride, channels)
-        return whole[:, :height, :width]
+        def summed(*padded: Array) -> Array:
+            if self.stride == 1:
+                return phase(padded, 0, 0)
+            phases = range(self.stride)
+            grid = [jnp.stack([phase(padded, a, b) for b in phases], 3) for a in phases]
+            grid = jnp.stack(grid, 2)
+            batch, channels = grid.shape[0], grid.shape[-1]
+            whole = grid.reshape(batch, rows * self.stride, columns * self.stride, channels)
+            return whole[:, :height, :width]
+
+        return computed_once(summed, *padded)
 
 
 def _pair(value):

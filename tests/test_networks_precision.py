@@ -1,0 +1,66 @@
+"""What a network computes in is what its name says, by the program that an accelerator is given."""
+
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from tipim_jax import networks
+from tipim_jax.networks import PRECISIONS, inference
+from tipim_jax.networks.precision import chosen
+
+
+def products(name, precision):
+    """(operands' types, how their factors may be rounded) of each product of a gradient."""
+    network = networks.get(name)
+    images = jax.ShapeDtypeStruct((2, 112, 112, 3), jnp.float32)
+
+    def gradient(variables, images):
+        embed = functools.partial(network.embed, variables, precision=PRECISIONS[precision])
+        embeddings, pull_back = jax.vjp(embed, images)
+        return pull_back(embeddings)
+
+    program = jax.jit(gradient).lower(network.abstract_variables(), images).as_text()
+    found = re.findall(
+        r"stablehlo\.(?:dot_general|convolution)(.*): \(tensor<\S*x(\w+)>, tensor<\S*x(\w+)>\)",
+        program,
+    )
+    assert len(found) == program.count("stablehlo.dot_general") + program.count(
+        "stablehlo.convolution"
+    )
+    for attributes, left, right in found:
+        rounded = re.search(
+            r"precision(?:_config)? = \[(?:#stablehlo<precision )?(\w+)", attributes
+        )
+        yield left, right, rounded.group(1) if rounded else "DEFAULT"
+
+
+@pytest.mark.parametrize(
+    "name", ["mobileface", *(pytest.param(n, marks=pytest.mark.thorough) for n in ("edgeface",))]
+)
+@pytest.mark.parametrize(
+    ("precision", "expected"),
+    [
+        ("float32", ("f32", "f32", "HIGHEST")),
+        ("tf32", ("f32", "f32", "HIGH")),
+        ("bfloat16", ("bf16", "bf16", "DEFAULT")),
+    ],
+)
+def test_each_product_of_a_network_and_its_gradient_is_as_exact_as_asked_for(
+    monkeypatch, name, precision, expected
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    inference._embed.clear_cache()  # what it was traced to for a CPU
+    found = list(products(name, precision))
+    inference._embed.clear_cache()
+    assert len(found) > 50
+    assert set(found) == {expected}
+
+
+def test_what_is_chosen_for_a_device_is_exact_on_a_cpu_alone():
+    assert chosen("auto", "cpu") == "float32"
+    assert chosen("auto", "gpu") == chosen("auto", "tpu") == "bfloat16"
+    for name in PRECISIONS:
+        assert chosen(name, "cpu") == chosen(name, "gpu") == name
