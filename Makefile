@@ -7,6 +7,7 @@
 #              with QUICK=1 minutes; LFW=lfw.tgz ROLES=protocol.json takes LFW, too, and
 #              DOCS=docs/protection.md writes its tables into that file
 # make programs  installs whole programs to judge by, apart, into .venv-programs
+# make docs    builds the documentation as a site, out/docs/index.html
 # make lint    checks style, and that the layers are kept
 # Each sets up .venv first. PYTHON=python3.12 make demo chooses another interpreter.
 
@@ -17,7 +18,7 @@ PROGRAMS := tipim_jax/evaluate/programs/requirements.txt
 # A process a core, each with whole files of tests, and without PyTorch, which takes memory.
 TESTS := -n auto --dist loadfile --ignore tests/parity
 
-.PHONY: demo test test-all parity reproduce scoreboard programs lint clean
+.PHONY: demo test test-all parity reproduce scoreboard programs docs lint clean
 
 demo: .venv/installed
 	$(BIN)/python -m tipim_jax.attack --output $(DEMO)
@@ -39,6 +40,9 @@ scoreboard: .venv/installed-scoreboard
 	    $(if $(ROLES),--roles $(ROLES)) $(if $(DOCS),--docs $(DOCS))
 
 programs: .venv-programs/installed
+
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

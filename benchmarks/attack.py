@@ -19,6 +19,11 @@ which always searches among all targets in every iteration, as the exact mode do
             compiled; on a GPU in bfloat16 where our row is (`best_way` in the JSON says which)
 
 `taskset -c 0,1` before it limits the cores. PyTorch: `make parity` installs it.
+
+    python -m benchmarks.attack --device-report [--minutes N] [--json PATH] [--markdown PATH]
+
+measures instead all that an accelerator makes of the product (docs/performance.md), with
+`--network`, `--mode`, `--batch`, `--dtype` and `--no-torch` as above.
 """
 
 import os
@@ -29,18 +34,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import argparse
-import contextlib
 import dataclasses
 import functools
 import importlib.util
 import itertools
 import sys
-import tempfile
 
 import jax
-from jax.experimental.compilation_cache import compilation_cache
 
-from benchmarks import flops, machine, table
+from benchmarks import flops, machine, pytorch, table
 from benchmarks.method import prepared
 from benchmarks.subject import Subject, faces, subject
 from tipim_jax import networks
@@ -78,6 +80,16 @@ COLUMNS = {
 
 def main() -> None:
     options = _options()
+    if options.device_report:
+        # Imported here: it takes what only it needs.
+        from benchmarks.device.report import report
+
+        report(options)
+        return
+    options.network = options.network or ["mobileface"]
+    options.batch = options.batch or [8]
+    options.mode = options.mode or list(MODES)
+    options.dtype = options.dtype or ["float32"]
     if options.torch and not importlib.util.find_spec("torch"):
         sys.exit("PyTorch is not installed: `make parity` installs it, --no-torch leaves it out")
     try:
@@ -105,7 +117,7 @@ def main() -> None:
             theirs = _torch(subjects[name], batch, dtype, PRESETS[preset](), options)
             for row in group:
                 row |= theirs
-                row |= {f"over_{way}": row["speed"] / theirs[way] for way in _TORCH}
+                row |= {f"over_{way}": row["speed"] / theirs[way] for way in pytorch.WAYS}
     if options.compare:
         for row, ratio in zip(rows, table.ratios(rows, before, KEYS, "speed"), strict=True):
             row["over_stored"] = ratio
@@ -138,12 +150,19 @@ def _options():
     )
     parser.add_argument("--json", metavar="PATH", help="also write the figures to this file")
     parser.add_argument("--compare", metavar="PATH", help="show speeds over those in this file")
+    parser.add_argument(
+        "--device-report",
+        action="store_true",
+        help="measure instead all that an accelerator makes of the product, for `--minutes`",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=8.0, help="of the device report (default: 8)"
+    )
+    parser.add_argument("--faces", type=int, help="of the device report's product")
+    parser.add_argument("--part", action="append", help="of the device report (default: all)")
+    parser.add_argument("--markdown", metavar="PATH", help="also write the report to this file")
     options = parser.parse_args()
-    options.network = options.network or ["mobileface"]
-    options.batch = options.batch or [8]
     options.preset = options.preset or ["official"]
-    options.mode = options.mode or list(MODES)
-    options.dtype = options.dtype or ["float32"]
     options.devices = options.devices or []
     return options
 
@@ -177,7 +196,7 @@ def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict
         prepare()(count)
 
     machine.forget_peak_memory()
-    with _empty_cache():
+    with machine.empty_cache():
         cold = machine.seconds_of(first)
         jax.clear_caches()
         cached = machine.seconds_of(first)
@@ -185,23 +204,20 @@ def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict
         starting, turn = machine.race([prepare, lambda: run(count)], 0, options.turns)
         memory = machine.peak_memory(on)
     step = turn / count
-    work = flops.of_iteration(flops.passes(measured.name), settings, TARGETS)
+    work = flops.of_iteration(flops.passes(surrogate), settings, TARGETS)
     reached = work * batch / step / 1e9
     return {
         "speed": batch / step,
         "seconds_per_image": (starting + settings.iterations * step) / batch,
         "gflop": work / 1e9,
         "gflop_per_s": reached,
-        "of_product": reached / _product_speed(dtype, on),
+        "of_product": reached / machine.product_speed(dtype, on),
         "of_layer": reached / _layer_speed(measured.name, dtype, layout),
         "compile": cold - starting - turn,
         "compile_cached": cached - starting - turn,
         "memory": memory,
         "random_weights": measured.random,
     }
-
-
-_product_speed = functools.cache(machine.product_speed)
 
 
 @functools.cache
@@ -211,73 +227,20 @@ def _layer_speed(name, dtype, layout):
     return machine.speed(layer.run, layer.arguments(), layer.flops, layout.devices)
 
 
-@contextlib.contextmanager
-def _empty_cache():
-    """Nothing is compiled, here or on disk; what is from now on goes to a place of its own."""
-    jax.clear_caches()
-    before = jax.config.jax_compilation_cache_dir
-    with tempfile.TemporaryDirectory() as folder:
-        jax.config.update("jax_compilation_cache_dir", folder)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        compilation_cache.reset_cache()
-        yield
-        jax.config.update("jax_compilation_cache_dir", before)
-        compilation_cache.reset_cache()
-
-
-_TORCH = ("official", "tuned", "best")
-
-
 def _torch(measured: Subject, batch, dtype, settings: TipIm, options) -> dict[str, object]:
-    """Images times iterations a second of each way in PyTorch, and which the best one is."""
-    import torch
-
-    from benchmarks import torch_loops
-
-    on_gpu = jax.default_backend() == "gpu"
-    if on_gpu and not torch.cuda.is_available():
-        sys.exit("this PyTorch finds no GPU, JAX does; --no-torch leaves it out")
-    device = "cuda" if on_gpu else "cpu"
-    torch.set_num_threads(machine.cores())
-    _, _, tf32 = machine.PRECISIONS[dtype]
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-    torch.backends.cudnn.benchmark = True
-    images, targets = (
-        torch.from_numpy(crops.transpose(0, 3, 1, 2).copy()).to(device)
-        for crops in faces(batch, TARGETS)
-    )
-
-    def speed(loop, images):
-        def run(count):
-            loop(images, targets, settings, count)
-            if on_gpu:
-                torch.cuda.synchronize()
-
-        run(1)
-        (turn,) = machine.race([lambda: run(options.iterations)], 0, options.turns)
-        return options.iterations * len(images) / turn
-
-    def network(bfloat16=False):
-        return torch_loops.Network(measured.name, measured.module(), bfloat16=bfloat16).to(device)
-
-    ways = {"tuned": speed(torch_loops.tuned(network()), images)}
-    for way, loop in torch_loops.BEST.items():
-        if way == "compiled" and not options.torch_compile:
-            continue
-        try:
-            ways[way] = speed(loop(network(bfloat16=on_gpu and dtype == "bfloat16")), images)
-        except Exception as error:  # of whatever kind: the compiler's depend on the machine
-            if way != "compiled":
-                raise
-            print(f"PyTorch's compiler does not work here: {error!r:.200}", file=sys.stderr)
-    best = max(ways, key=ways.get)
-    return {
-        "official": speed(torch_loops.official(network()), images[:1]),
-        "tuned": ways["tuned"],
-        "best": ways[best],
-        "best_way": best,
-        "ways": ways,
-    }
+    try:
+        return pytorch.speeds(
+            measured,
+            batch,
+            TARGETS,
+            dtype,
+            settings,
+            iterations=options.iterations,
+            turns=options.turns,
+            compiler=options.torch_compile,
+        )
+    except pytorch.NoDeviceError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,18 @@ Speeds are in GFLOP/s, memory in GB (10⁹ bytes). Whatever else a machine does 
 benchmark down, so the best of several turns counts throughout.
 """
 
+import contextlib
+import functools
 import resource
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
 
 from tipim_jax import networks
 from tipim_jax.runtime import cores
@@ -62,11 +66,13 @@ def seconds_of(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def product_speed(precision: str, on: Sequence[jax.Device]) -> float:
+@functools.cache
+def product_speed(precision: str, on: tuple[jax.Device, ...]) -> float:
     """GFLOP/s of a large matrix product on each of the devices at once, all together."""
-    side = 8192 if on[0].platform == "gpu" else 2048
+    side = 2048 if on[0].platform == "cpu" else 8192
     product, dtype, _ = PRECISIONS[precision]
-    a = jnp.asarray(np.random.default_rng(0).normal(size=(side, side)), dtype)
+    random = np.random.default_rng(0).standard_normal((side, side), np.float32)
+    a = jnp.asarray(random, dtype)
     return speed(lambda a, b: jnp.matmul(a, b, precision=product), (a, a), 2 * side**3, on)
 
 
@@ -75,8 +81,46 @@ def speed(function: Callable, arguments: tuple, flops: float, on: Sequence[jax.D
     on_all = jax.pmap(function, devices=on)
     copy = jax.pmap(lambda _, arrays: arrays, in_axes=(0, None), devices=on)
     copies = copy(np.zeros(len(on)), arguments)
-    (best,) = race([lambda: jax.block_until_ready(on_all(*copies))], 1.0)
-    return flops * len(on) / best / 1e9
+    calls = 1 if on[0].platform == "cpu" else 10  # one alone would also wait to be asked for
+
+    def run():
+        jax.block_until_ready([on_all(*copies) for _ in range(calls)])
+
+    (best,) = race([run], 1.0)
+    return flops * calls * len(on) / best / 1e9
+
+
+@functools.cache
+def bandwidth(device: jax.Device) -> float:
+    """GB/s that a device's memory reads and writes, together, in one pass over a large array."""
+    size = 2**26 if device.platform == "cpu" else 2**30
+    array = jax.device_put(np.zeros(size // 4, np.float32), device)
+    negated = jax.jit(jnp.negative, donate_argnums=0)  # in its place: new memory costs a CPU time
+
+    def run():
+        nonlocal array
+        for _ in range(10):
+            array = negated(array)
+        jax.block_until_ready(array)
+
+    (best,) = race([run], 0.5)
+    return 10 * 2 * size / best / 1e9
+
+
+@contextlib.contextmanager
+def empty_cache() -> Iterator[None]:
+    """Nothing is compiled, here or on disk; what is from now on goes to a place of its own."""
+    jax.clear_caches()
+    before = jax.config.jax_compilation_cache_dir
+    with tempfile.TemporaryDirectory() as folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        compilation_cache.reset_cache()
+        try:
+            yield
+        finally:
+            jax.config.update("jax_compilation_cache_dir", before)
+            compilation_cache.reset_cache()
 
 
 def forget_peak_memory() -> None:

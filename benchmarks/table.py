@@ -13,13 +13,7 @@ def text(rows: Sequence[Row], columns: Mapping[str, tuple[str, str]]) -> str:
     Args:
       columns: of a row's entry, the heading and the format specification.
     """
-
-    def cell(row, name, form):
-        value = row.get(name)
-        return "–" if value is None else format(value, form)
-
-    lines = [[heading for heading, _ in columns.values()]]
-    lines += [[cell(row, name, form) for name, (_, form) in columns.items()] for row in rows]
+    lines = _cells(rows, columns)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     left = [isinstance(rows[0].get(name), str) if rows else False for name in columns]
     return "\n".join(
@@ -29,6 +23,24 @@ def text(rows: Sequence[Row], columns: Mapping[str, tuple[str, str]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def markdown(rows: Sequence[Row], columns: Mapping[str, tuple[str, str]]) -> str:
+    """The same as `text`, in Markdown."""
+    heading, *lines = _cells(rows, columns)
+    ruled = [heading, ["---"] * len(heading), *lines]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in ruled)
+
+
+def _cells(rows, columns):
+    """The headings, and a line of every row."""
+
+    def cell(row, name, form):
+        value = row.get(name)
+        return "–" if value is None else format(value, form).replace("|", "/")
+
+    lines = [[cell(row, name, form) for name, (_, form) in columns.items()] for row in rows]
+    return [[heading for heading, _ in columns.values()], *lines]
 
 
 def save(path: str | Path, machine: Row, rows: Sequence[Row]) -> None:

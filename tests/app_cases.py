@@ -100,8 +100,8 @@ class Browser:
         sent = [("host", HOST), ("origin", f"http://{HOST}"), length, *headers]
         return ask(self.lock, method, f"/{TOKEN}/{path}", headers=sent, chunks=[content])
 
-    def open(self, previous=""):
-        told = self.post("pages", {"previous": previous}).json()
+    def open(self, previous="", begun=()):
+        told = self.post("pages", {"previous": previous, "begun": begun}).json()
         self.page = told["page"]
         return told
 
@@ -145,7 +145,7 @@ def served(studio):
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     lock = application(studio, token=TOKEN, host="127.0.0.1", port=port)
-    server = uvicorn.Server(configuration(lock))
+    server = uvicorn.Server(configuration(lock, studio.limits))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -1,6 +1,7 @@
 """The page's application: photos in, protected photos out, and what is kept of them meanwhile."""
 
 import io
+import itertools
 import threading
 import zipfile
 from dataclasses import replace
@@ -13,7 +14,8 @@ from PIL import Image
 
 from tipim_jax.app import strengths
 from tipim_jax.app.engine import Chosen, ProtectorEngine
-from tipim_jax.app.names import safe_name
+from tipim_jax.engine import protector as protectors
+from tipim_jax.engine.loop import Mask
 from tipim_jax.identification import Recogniser
 from tipim_jax.method import TipIm
 from weights_convert import ConversionError
@@ -161,25 +163,30 @@ def test_a_mistake_in_the_engine_costs_one_photo(folder):
     assert photos["second.jpg"]["state"] == "ready"
 
 
-@pytest.mark.parametrize(
-    ("said", "made"),
-    [
-        ("a.jpg", "a.jpg"),
-        ("holiday/a.jpg", "holiday/a.jpg"),
-        ("../../etc/passwd", "etc/passwd"),
-        ("/etc/passwd", "etc/passwd"),
-        ("C:\\Windows\\a.jpg", "C_/Windows/a.jpg"),
-        ("..", "photo"),
-        ("", "photo"),
-        ("a\0b\n.jpg", "a_x00b .jpg"),
-        ("con.jpg", "_con.jpg"),
-        ("<img src=x onerror=alert(1)>.jpg", "_img src=x onerror=alert(1)_.jpg"),
-        ("x" * 300 + ".jpeg", "x" * 115 + ".jpeg"),
-        ("\u202egpj.exe", "_u202egpj.exe"),
-    ],
-)
-def test_names_are_made_safe(said, made):
-    assert str(safe_name(said)) == made
+def test_what_could_not_be_had_is_asked_for_again_and_its_trouble_is_over(folder):
+    asked = []
+
+    class Offline(FakeEngine):
+        def load(self):
+            asked.append(1)
+            if len(asked) < 3:
+                raise ConversionError("mobileface cannot be downloaded")
+
+    with a_studio(folder, Offline()) as studio:
+        browser = Browser(studio)
+        browser.open()
+        for seed in range(2):
+            browser.send(f"{seed}.jpg", picture(seed=seed))
+        ids = {photo["id"]: [] for photo in browser.rested().values()}
+        browser.until(lambda told: told["trouble"] == "mobileface cannot be downloaded")
+        protect(browser, ids)
+        photos = browser.rested().values()
+        assert {(one["state"], one["why"]) for one in photos} == {
+            ("failed", "mobileface cannot be downloaded")
+        }
+        protect(browser, ids)
+        assert {one["state"] for one in browser.rested().values()} == {"done"}
+        assert browser.told()["trouble"] == "" and len(asked) == 3
 
 
 def test_the_strengths_are_the_commands():
@@ -201,6 +208,30 @@ def test_masks_are_made_where_the_judge_cannot_be_had(monkeypatch):
     assert engine.judge(Chosen(np.zeros((90, 90, 3), np.uint8), face), None) == [[]]
 
 
+def test_one_face_and_many_are_one_program(monkeypatch):
+    """A program is made for one size of batch: what is tried first is not to be compiled twice."""
+    sizes = []
+
+    def masks(surrogates, regions, *_, size, **__):
+        sizes.append(size)
+        return (Mask(np.zeros_like(one.pixels, np.float32), 0) for one in regions)
+
+    monkeypatch.setattr(protectors, "masks", masks)
+    protector = object.__new__(protectors.Protector)
+    crops = np.zeros((1, 112, 112, 3), np.uint8)
+    protector.targets = SimpleNamespace(names=("Ann",), crops=crops)
+    protector.batch_size, protector.seed, protector._surrogates = 8, 0, ()
+    engine = ProtectorEngine()
+    monkeypatch.setitem(vars(engine), "_protector", protector)
+    pixels = 255 * np.eye(90, dtype=np.uint8)[..., None].repeat(3, 2)
+    (face,), _ = FakeEngine().find(pixels)
+    for on_cpu, count in itertools.product((True, False), (1, 3)):
+        protector._on_cpu = on_cpu
+        photos = [Chosen(pixels, [face])] * count
+        assert len([*engine.protect(photos, "strong", lambda _: None)]) == count
+    assert len(set(sizes)) == 1 and sizes[0] >= 8
+
+
 def test_the_page_runs_and_loads_nothing_from_elsewhere(browser):
     answer = browser.ask("GET", "")
     assert answer.headers["content-type"].startswith("text/html")
@@ -208,14 +239,3 @@ def test_the_page_runs_and_loads_nothing_from_elsewhere(browser):
     assert "default-src 'none'" in policy and "unsafe" not in policy
     assert "http" not in answer.text.replace("http-equiv", "")
     assert TOKEN not in answer.text
-
-
-def test_photos_of_one_name_are_told_apart_in_the_zip(browser):
-    for seed, name in enumerate(("IMG_1.jpg", "img_1.JPG")):
-        browser.send(name, picture(seed=seed))
-    ids = [photo["id"] for photo in browser.told()["photos"]]
-    browser.rested()
-    protect(browser, {one: [] for one in ids})
-    browser.rested()
-    archive = zipfile.ZipFile(io.BytesIO(browser.of_page("GET", "/zip").content))
-    assert sorted(archive.namelist()) == ["IMG_1.jpg", "img_1 (2).JPG"]

@@ -5,18 +5,17 @@ import itertools
 import json
 import os
 import random
-import socket
 import struct
 import time
 import zlib
+from types import SimpleNamespace
 
 import psutil
 import pytest
-from app_cases import HOST, TOKEN, Browser, FakeEngine, a_studio, picture
+from app_cases import HOST, TOKEN, Browser, a_studio, picture
 from asgi import ask
 
-from tipim_jax.app.__main__ import main
-from tipim_jax.app.lock import is_loopback
+from tipim_jax.app import lock
 
 ORIGIN = f"http://{HOST}"
 PATHS = ("", "pages", "pages/x", "pages/x/photos", "pages/x/zip", "pages/x/photos/y/after")
@@ -215,46 +214,20 @@ def test_the_address_for_the_browser_works_once(browser):
     assert ask(browser.lock, "GET", once, headers=[("host", HOST)]).status == 404
 
 
+def test_the_address_for_the_browser_expires(folder, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with a_studio(folder) as studio:
+        browsers = [Browser(studio) for _ in range(2)]
+    for seconds, browser, status in ((100, browsers[0], 303), (1000, browsers[1], 404)):
+        now[0] = 1000.0 + seconds
+        answer = ask(browser.lock, "GET", browser.lock.once, headers=[("host", HOST)])
+        assert answer.status == status
+
+
 def test_a_link_to_the_page_is_followed_from_anywhere(browser):
     sent = [("host", HOST), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]
     assert ask(browser.lock, "GET", f"/{TOKEN}/", headers=sent).status == 200
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--host", "0.0.0.0"], "expected --token"),
-        (["--host", "::"], "expected --token"),
-        (["--host", "192.168.1.7"], "expected --token"),
-        (["--host", "0.0.0.0", "--token", "short"], "--token has 5 signs; expected 20 or more"),
-        (["--token", "../" * 10], "--token has 30 signs"),
-        (["--port", "70000"], "--port is 70000"),
-        (["--iterations", "0"], "--iterations is 0"),
-    ],
-)
-def test_what_would_let_others_in_is_refused(arguments, said, capsys):
-    assert main([*arguments, "--no-open"]) == 1
-    assert said in capsys.readouterr().err
-
-
-def test_loopback_is_told_from_what_only_looks_like_it():
-    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
-    others = ("0.0.0.0", "::", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "")
-    assert not any(map(is_loopback, others))
-
-
-def test_who_lets_others_in_answers_to_numbers_and_own_names_alone(folder):
-    from tipim_jax.app.server import application
-
-    with a_studio(folder, FakeEngine()) as studio:
-        lock = application(studio, token=TOKEN, host="0.0.0.0", port=8377)
-        for host, status in (
-            ("192.168.1.7:8377", 200),
-            ("[fe80::1]:8377", 200),
-            (f"{socket.gethostname()}:8377", 200),
-            ("evil.example:8377", 421),
-        ):
-            assert ask(lock, "GET", f"/{TOKEN}/", headers=[("host", host)]).status == status
 
 
 def test_names_are_told_as_text(browser):

@@ -52,10 +52,13 @@ def test_leaving_ends_nothing_that_is_being_made_and_who_comes_back_finds_it(fol
         assert another.open()["photos"] == []  # somebody else's tab meanwhile
         browser.of_page("POST", "/leave")
         studio.sweep(time.monotonic() + 100 * studio.limits.kept_seconds)
-        hold.set()
         left = browser.page
-        assert browser.open()["page"] == left
+        assert another.open()["page"] != left, "who cannot name it does not get it"
+        hold.set()
+        assert browser.open(begun=["", "0" * 24, another.page, left])["page"] == left
         assert browser.rested()["me.jpg"]["state"] == "done"
+        assert another.open(begun=[left])["page"] != left, "it is open"
+        assert browser.post("pages", {"begun": [1]}).status == 400
 
 
 def test_a_photo_that_nobody_works_on_is_deleted_after_an_hour(folder):

@@ -1,5 +1,7 @@
 """Uploads that never end, break off or come all at once, over a real connection."""
 
+import contextlib
+import re
 import select
 import socket
 import time
@@ -19,7 +21,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def browser(folder):
-    with a_studio(folder, uploads=4, upload=200_000, silent_seconds=1) as studio:
+    with a_studio(folder, uploads=4, upload=200_000, silent_seconds=1, head_seconds=1) as studio:
         browser = Browser(studio)
         browser.open()
         yield browser
@@ -85,6 +87,41 @@ def test_endless_truncated_and_silent_uploads_end_and_leave_nothing(browser, por
         time.sleep(0.05)
     assert [*folder.rglob("original")] == []
     assert browser.told()["photos"] == []
+
+
+def test_half_of_a_request_keeps_nobody_from_being_answered_and_is_given_up(browser, port):
+    whole = f"GET /{TOKEN}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode()
+    with ExitStack() as stack:
+        streams = [stack.enter_context(connection(port)) for _ in range(10)]
+        for number, stream in enumerate(streams):
+            stream.sendall(whole[: 4 * number])  # nothing at all; half a line; no end of the head
+        kept = stack.enter_context(connection(port))
+        kept.sendall(whole + b"\r\n")
+        assert b" 200 " in _answer(kept)
+        streams.append(kept)
+        kept.sendall(whole)  # a second request
+        with connection(port) as another:
+            another.sendall(whole + b"Connection: close\r\n\r\n")
+            assert b" 200 " in answered(another).split(b"\r\n")[0]
+        waiting, dripping = set(streams), streams[1]
+        end = time.monotonic() + 20
+        while waiting and time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                dripping.sendall(b"x")
+            readable, _, _ = select.select([*waiting], [], [], 0.1)
+            waiting -= {stream for stream in readable if answered(stream) == b""}
+        assert not waiting
+
+
+def _answer(stream):
+    """Reads one, whole."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += stream.recv(1) or pytest.fail("it was closed")
+    length = int(re.search(rb"content-length: ([0-9]+)", head)[1])
+    while length:
+        length -= len(stream.recv(length)) or pytest.fail("it was closed")
+    return head.split(b"\r\n")[0]
 
 
 def test_of_ten_uploads_at_once_some_are_taken_and_the_others_told_to_wait(folder):

@@ -4,13 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from benchmarks import flops, table
 from benchmarks.scaling import exponent
-from tipim_jax.method import TipIm
+from benchmarks.subject import embed
+from tipim_jax import networks
+from tipim_jax.method import Surrogate, TipIm
+
+PADDED = ((0, 0), (0, 0), (0, 0), (0, 1))  # from three channels to four
 
 
 def mobileface_multiplications():
@@ -36,12 +44,81 @@ def mobileface_multiplications():
     )
 
 
+def abstract(name):
+    variables = networks.get(name).abstract_variables()
+    return Surrogate(partial(embed, name, "float32"), variables)
+
+
 def test_operations_are_those_of_the_layers():
-    """XLA also counts normalisation and activations, a few in a hundred; the gradient goes back."""
+    """Normalisation and activations count, too, a few in a hundred; the gradient goes back."""
     multiplications = mobileface_multiplications()
-    counted = flops.passes("mobileface")
+    counted = flops.passes(abstract("mobileface"))
     assert 2 * multiplications < counted.forward < 1.06 * 2 * multiplications
     assert 1.94 * counted.forward < counted.gradient < 2.06 * counted.forward
+
+
+def convolutions(weights, images):
+    """With strides, padding, windows that are spread, groups, and their gradients."""
+    for stride, spread, groups in ((1, 1, 1), (2, 1, 2), (1, 2, 1)):
+        images = jax.lax.conv_general_dilated(
+            *(images, weights[:, :, : images.shape[-1] // groups], (stride, stride), "SAME"),
+            rhs_dilation=(spread, spread),
+            feature_group_count=groups,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+    return jnp.where(images > 0, images, 0.1 * images).sum(axis=(1, 2)) @ weights[0, 0]
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="XLA counts for a CPU alone")
+@pytest.mark.parametrize("network", ["by hand", "mobileface"])
+def test_operations_are_as_many_as_xla_counts(network):
+    """XLA's count is of the same program, before it is optimised."""
+    surrogate = abstract("mobileface")
+    if network == "by hand":
+        weights = jax.ShapeDtypeStruct((3, 3, 4, 4), jnp.float32)
+        surrogate = Surrogate(convolutions, weights, size=(15, 18))
+        surrogate = replace(surrogate, embed=lambda w, x: convolutions(w, jnp.pad(x, PADDED)))
+    images = jax.ShapeDtypeStruct((1, *surrogate.size, 3), jnp.float32)
+
+    def gradient(weights, images):
+        embeddings, pull_back = jax.vjp(partial(surrogate.embed, weights), images)
+        return pull_back(embeddings)
+
+    counted = [
+        jax.jit(function).lower(surrogate.variables, images).cost_analysis()["flops"]
+        for function in (surrogate.embed, gradient)
+    ]
+    assert list(flops.passes(surrogate)) == pytest.approx(counted, rel=0.001)
+
+
+def test_layers_read_and_write_their_maps():
+    """By hand: two products of float32, the second of one number an image."""
+
+    def layers(weights, images):
+        return jnp.tanh(images.reshape(len(images), -1) @ weights) @ weights[:1, :1].T
+
+    size, features = 5 * 4 * 3, 1
+    weights = jax.ShapeDtypeStruct((size, features), jnp.float32)
+    surrogate = Surrogate(layers, weights, size=(5, 4))
+    maps = 4 * (size + features + 1)
+    assert flops.least_bytes(surrogate) == (2 * maps, 4 * maps)
+    assert flops.weight_bytes(surrogate) == 4 * size * features
+
+
+def test_half_the_precision_moves_half_the_bytes():
+    """But for the crop itself, which every network sees in float32."""
+    crop = 4 * 112 * 112 * 3
+    exact = abstract("mobileface")
+    halved = replace(exact, embed=partial(embed, "mobileface", "bfloat16"))
+    each = [flops.least_bytes(one).forward / 2 - crop for one in (exact, halved)]
+    assert each[0] == 2 * each[1]
+    assert flops.weight_bytes(exact) == 2 * flops.weight_bytes(halved)
+
+
+def test_an_iteration_reads_the_weights_once_a_pass():
+    assert flops.passes_of_weights(TipIm(), 10) == 3
+    assert flops.passes_of_weights(TipIm(search_every=5), 10) == 2.2
+    assert flops.passes_of_weights(TipIm(target_choice="nearest"), 10) == 2
 
 
 def test_the_largest_layer_is_the_first_expansion():

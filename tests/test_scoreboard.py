@@ -105,7 +105,9 @@ def test_from_photos_to_tables(tmp_path, monkeypatch, capsys):
     arguments = ["", "--people", "3", "--method", name, "--docs", str(docs), "--output", str(out)]
     monkeypatch.setattr(sys, "argv", arguments)
     scoreboard.main()
-    rows = json.loads((out / "scoreboard.json").read_text())["rows"]
+    found = json.loads((out / "scoreboard.json").read_text())
+    assert [(one["photos"], one["probes"]) for one in found["seen"]] == [("people", 3)]
+    rows = found["rows"]
     assert {one["kind"] for one in rows} >= {"window", "threat"}
     assert {one["method"] for one in rows} == {UNPROTECTED, name}
     said = docs.read_text()

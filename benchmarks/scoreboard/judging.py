@@ -100,7 +100,7 @@ def judged(
     for which, one in (("clean", UNPROTECTED), ("results", name)):
         found = json.loads((search.output / f"{which}.json").read_text())
         rows += _of_search(photos.name, one, found["recognisers"], ways.networks)
-    seen = found["quality"] | {"photos": found["probes"], "lost": found["about"]["no_face_found"]}
+    seen = found["quality"] | {"probes": found["probes"], "lost": found["about"]["no_face_found"]}
     if ways.posted_to:
         posting = Evaluate(
             **probes, recogniser=ways.posted_to, posting=True, output=output / "posted"

@@ -1,5 +1,6 @@
 """`tipim app`: see `--help`."""
 
+import dataclasses
 import os
 import secrets
 import signal
@@ -10,17 +11,20 @@ import threading
 import time
 import webbrowser
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from tipim_jax import networks
+from tipim_jax.app.limits import Limits
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 
 _FOLDER = "tipim-app-"  # in the system's folder for what is temporary
 _STALE_SECONDS = 2 * 3600
+_TOKEN = "TIPIM_TOKEN"
 _SHORTEST_TOKEN = 20
 _CONNECTIONS = 64
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
@@ -36,9 +40,11 @@ class App:
 
     Attributes:
       host: Address to listen on. Any but 127.0.0.1 lets other machines in, unencrypted, and takes
-        --token.
+        a token.
       port: To listen on; 0 is any that is free.
       token: What the page's address begins with, for those who may use it; 20 letters or more.
+        Others on this machine can read it in the list of what runs; the variable TIPIM_TOKEN, which
+        says the same, they cannot.
       open: Open a browser.
       surrogate: Network that masks are made against; give it once per network.
       iterations: How often a mask is improved; fewer are faster, and weaker.
@@ -62,9 +68,13 @@ class App:
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 after Ctrl-C, 1 where it cannot begin."""
     settings = tyro.cli(App, args=arguments, prog="tipim app")
+    named = "--token"
+    if settings.token is None:
+        named = _TOKEN
+        settings = dataclasses.replace(settings, token=os.environ.get(_TOKEN) or None)
     errors = Console(stderr=True)
     try:
-        _check(settings)
+        _check(settings, named)
         listening = _listen(settings.host, settings.port)
     except SettingsError as error:
         errors.error(error)
@@ -78,21 +88,22 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _check(settings: App) -> None:
+def _check(settings: App, named: str) -> None:
+    """Raises SettingsError for what would let others in; `named` says where the token is from."""
     from tipim_jax.app.lock import is_loopback
 
     if settings.token is None:
         if not is_loopback(settings.host):
             raise SettingsError(
-                f"--host {settings.host} lets other machines in; expected --token with it, "
-                f"{_SHORTEST_TOKEN} letters or more that nobody can guess, such as "
-                f"{secrets.token_hex(16)}"
+                f"--host {settings.host} lets other machines in; expected --token with it, or the "
+                f"variable {_TOKEN}: {_SHORTEST_TOKEN} letters or more that nobody can guess, such "
+                f"as {secrets.token_hex(16)}"
             )
     elif len(settings.token) < _SHORTEST_TOKEN or not all(
         letter.isascii() and (letter.isalnum() or letter in "-_") for letter in settings.token
     ):
         raise SettingsError(
-            f"--token has {len(settings.token)} signs; expected {_SHORTEST_TOKEN} or more, letters "
+            f"{named} has {len(settings.token)} signs; expected {_SHORTEST_TOKEN} or more, letters "
             "of English, digits, - and _"
         )
     if settings.iterations is not None and settings.iterations < 1:
@@ -134,16 +145,16 @@ def _serve(settings: App, listening: socket.socket, folder: Path, console: Conso
     token = settings.token or secrets.token_urlsafe(24)
     port = listening.getsockname()[1]
     lock = application(studio, token=token, host=settings.host, port=port)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    server = uvicorn.Server(configuration(lock))
-    console.print(f"The page: http://{host}:{port}/{token}/")
+    told, own = addresses(settings.host)
+    server = uvicorn.Server(configuration(lock, studio.limits))
+    console.print(f"The page: http://{told}:{port}/{token}/")
     console.print("Whoever has this address can use it. Ctrl-C ends it and deletes its photos.")
     if "SSH_CONNECTION" in os.environ:
         console.print(
             f"From where you sit: ssh -L {port}:127.0.0.1:{port}, then that address there."
         )
     if settings.open and has_screen():
-        address = f"http://{host}:{port}{lock.once}"
+        address = f"http://{own}:{port}{lock.once}"
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):  # the latter where the terminal is closed
@@ -160,13 +171,23 @@ def _serve(settings: App, listening: socket.socket, folder: Path, console: Conso
         studio.close()
 
 
-def configuration(application):
+def addresses(host: str) -> tuple[str, str]:
+    """What leads to an address that is listened on: elsewhere, and on this machine."""
+    if host in ("0.0.0.0", "::"):  # all of them, which is no address to go to
+        return socket.gethostname(), "127.0.0.1" if host == "0.0.0.0" else "[::1]"
+    host = f"[{host}]" if ":" in host else host
+    return host, host
+
+
+def configuration(application, limits: Limits):
     """How the page is served: one process, no logs of what is asked for, few connections."""
     import uvicorn
 
+    from tipim_jax.app.connection import Connection
+
     return uvicorn.Config(
         application,
-        http="h11",
+        http=partial(Connection, seconds=limits.head_seconds),
         ws="none",
         lifespan="off",
         log_level="error",

@@ -153,7 +153,8 @@ class ProtectorEngine:
             )
             for pixels, faces in photos
         ]
-        for masked in protector.masked(found, progress=progress):
+        # A face that is tried first and all the others are to be one program.
+        for masked in protector.masked(found, progress=progress, one_size=True):
             pixels = masked.added_to(masked.photo.pixels, method)
             yield Masked(pixels, tuple(one.reason for one in masked.outcomes))
 

@@ -10,10 +10,11 @@ import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tipim_jax.app.engine import Engine
+from tipim_jax.app.kept import left_pages, nobodys_folders, old_photos
 from tipim_jax.app.limits import Limits
 from tipim_jax.app.pages import BUSY, PROTECTING, Page, Photo, Trial, identity
 from tipim_jax.app.work import Work, delete, words
@@ -32,7 +33,7 @@ class Studio:
     Attributes:
       limits: on what pages may have.
       loading: what all pages wait for, in words; empty once the engine is ready.
-      trouble: why it is not ready; may be empty.
+      trouble: why it is not ready; empty where nothing is wrong, or is no longer.
     """
 
     def __init__(self, engine: Engine, folder: Path, limits: Limits = Limits()):  # noqa: B008
@@ -73,8 +74,14 @@ class Studio:
         self.pages.clear()
         delete(self._folder)
 
-    def open(self, previous: str = "") -> Page:
-        """The page that a browser had, or one that was left with work to be done, or a new one.
+    def open(self, previous: str = "", begun: Sequence[str] = ()) -> Page:
+        """The page that a browser had, or one that it left with work to be done, or a new one.
+
+        Nobody gets a page that they cannot name.
+
+        Args:
+          previous: id of the page that this very tab had; may be empty.
+          begun: ids of pages that the same browser had, whichever tab.
 
         Raises:
           TooMuch: too many are open.
@@ -82,7 +89,8 @@ class Studio:
         with self._lock:
             page = self.pages.get(previous)
             if page is None:
-                waiting = [one for one in self.pages.values() if one.left and one.worked]
+                known = [self.pages[one] for one in begun if one in self.pages]
+                waiting = [one for one in known if one.left and one.worked]
                 page = max(waiting, key=lambda one: one.left, default=None)
             if page is None:
                 if len(self.pages) >= self.limits.pages:
@@ -193,9 +201,17 @@ class Studio:
             self._work.find(photo)
 
     def _protect(self) -> None:
-        self._load()
+        with self._news:
+            self._news.wait_for(lambda: self._closed or self.pages)
+        if not self._closed:
+            self._load()
         while (item := self._next(self._trials, self._to_protect)) is not None:
+            if self.trouble:
+                self._load()  # what was missing may be there by now
             page, what = item
+            if self.trouble:
+                self._give_up(what)
+                continue
             if isinstance(what, Trial):
                 self._try(page, what)
                 continue
@@ -220,22 +236,24 @@ class Studio:
             delete(trial.folder)
 
     def _load(self) -> None:
-        with self._news:
-            self._news.wait_for(lambda: self._closed or self.pages)
-            self.loading = "" if self._closed else _LOADING
+        self.loading, trouble = _LOADING, ""
         try:
-            if not self._closed:
-                self.engine.load()
-        except Exception as error:  # `protect` raises it again
-            self.trouble = words(error)
-        self.loading = ""
+            self.engine.load()
+        except Exception as error:
+            trouble = words(error)
+        self.loading, self.trouble = "", trouble
+
+    def _give_up(self, what: Photo | Trial) -> None:
+        """Fails one, and all that wait: nothing can be protected now."""
+        with self._lock:
+            for one in (what, *(other for _, other in (*self._trials, *self._to_protect))):
+                one.state, one.why = "failed", self.trouble
+            self._trials.clear()
+            self._to_protect.clear()
 
     def _alike(self, photo: Photo) -> list[tuple[Page, Photo]]:
         """The next photos in the queue that can be protected together with one."""
-        try:
-            together = self.engine.together
-        except Exception:  # as of `load`
-            together = 1
+        together = self.engine.together
         with self._lock:
             faces, pixels, found = len(photo.chosen), photo.width * photo.height, []
             while self._to_protect:
@@ -266,23 +284,9 @@ class Studio:
     def sweep(self, now: float) -> None:
         """Deletes photos that are old, pages that were left, and folders that are nobody's."""
         with self._lock:
-            for page in list(self.pages.values()):
-                for photo in list(page.photos.values()):
-                    old = now - photo.touched > self.limits.kept_seconds
-                    if old and photo.state not in BUSY:
-                        self.drop(page, photo)
-                if page.busy:
-                    continue
-                patience = self.limits.kept_seconds if page.worked else self.limits.left_seconds
-                left = page.left is not None and now - page.left > patience
-                if left or now - page.seen > self.limits.kept_seconds:
-                    del self.pages[page.id]
-            for folder in self._folder.glob("*/"):
-                page = self.pages.get(folder.name)
-                if page is None:
-                    delete(folder)
-                elif not page.busy:  # what could not be deleted while it was written
-                    known = {photo.folder for photo in page.photos.values()}
-                    known |= {page.trial.folder} if page.trial else set()
-                    for one in set(folder.glob("*/")) - known:
-                        delete(one)
+            for page, photo in old_photos(self.pages.values(), self.limits, now):
+                self.drop(page, photo)
+            for page in left_pages(self.pages.values(), self.limits, now):
+                del self.pages[page.id]
+            for folder in nobodys_folders(self._folder, self.pages):
+                delete(folder)

@@ -19,6 +19,7 @@ class Limits:
       uploads: that are under way at once.
       request: bytes of any other request's body.
       upload_seconds: in which a photo has to be here.
+      head_seconds: in which what is asked for, and whence, has to be here, without its body.
       silent_seconds: after which an upload that sends nothing is given up.
       left_seconds: for which the photos of a page that was left stay, as it may only be reloaded.
       kept_seconds: after which a photo is deleted that nobody has worked on.
@@ -33,6 +34,7 @@ class Limits:
     uploads: int = 6
     request: int = MEGA // 4
     upload_seconds: float = 300
+    head_seconds: float = 10
     silent_seconds: float = 20
     left_seconds: float = 30
     kept_seconds: float = 3600

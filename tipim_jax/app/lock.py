@@ -11,9 +11,11 @@ import ipaddress
 import json
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_ONCE_SECONDS = 120  # for a browser to start in
 _READING = ("GET", "HEAD")
 _METHODS = (*_READING, "POST", "DELETE")
 _HEADERS = {
@@ -57,12 +59,12 @@ class Lock:
             self._names |= {socket.gethostname(), socket.getfqdn()}
         self._names = {name.lower() for name in self._names}  # as browsers send them
         self._once = secrets.token_urlsafe(24)
-        self._opened = False
+        self._once_until = time.monotonic() + _ONCE_SECONDS
 
     @property
     def once(self) -> str:
-        """A path that leads to the page one single time: what a program is started with, others
-        on this machine can read."""
+        """A path that leads to the page one single time, and soon: what a program is started with,
+        others on this machine can read."""
         return f"/{self._once}"
 
     async def __call__(self, scope, receive, send):
@@ -74,8 +76,9 @@ class Lock:
         if refused:
             return await self._answer(send, *refused)
         first, rest = self._parts(scope["path"])
-        if secrets.compare_digest(first, self._once.encode()) and not rest and not self._opened:
-            self._opened = True
+        is_once = secrets.compare_digest(first, self._once.encode()) and not rest
+        if is_once and time.monotonic() < self._once_until:
+            self._once_until = 0.0
             return await self._answer(send, 303, "", {"location": f"/{self._token}/"})
         if not secrets.compare_digest(first, self._token.encode()):
             return await self._answer(send, 404, "there is nothing here")

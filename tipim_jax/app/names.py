@@ -9,7 +9,9 @@ _LONGEST = 120  # characters of a part: 255 bytes, as file systems have it, in m
 _DEEPEST = 8
 # What Windows has in no name, and what it keeps for itself.
 _FORBIDDEN = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f]')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"(con|conin\$|conout\$|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE
+)
 
 
 def safe_name(said: str) -> PurePosixPath:

@@ -3,6 +3,7 @@
 Pictures are RGB, uint8 in [0, 255], height × width × 3.
 """
 
+import errno
 import time
 import zipfile
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from tipim_jax.photos import (
     encode_photo,
     output_paths,
     pixel_size,
+    write_whole,
 )
 
 _SMALL = 960  # longest side of what is shown before there is anything to compare, pixels
@@ -52,7 +54,7 @@ def write_small(photo: Photo, folder: Path) -> None:
     height, width = (max(1, round(scale * side)) for side in photo.pixels.shape[:2])
     pixels = cv2.resize(photo.pixels, (width, height), interpolation=cv2.INTER_AREA)
     small = Photo(pixels, icc_profile=b"" if photo.grey else photo.icc_profile)
-    (folder / "small.jpg").write_bytes(encode_photo(small, Path("small.jpg")))
+    _write(folder / "small.jpg", encode_photo(small, Path("small.jpg")))
 
 
 def write_compared(
@@ -71,10 +73,10 @@ def write_compared(
     """
     saved = f"after{name.suffix.lower()}"
     protected = replace(photo, pixels=after)
-    (folder / saved).write_bytes(encode_photo(protected, Path(saved), metadata="dates"))
+    _write(folder / saved, encode_photo(protected, Path(saved), metadata="dates"))
     before = "before.jpg" if photo.alpha is None else "before.png"
-    (folder / before).write_bytes(encode_photo(photo, Path(before)))
-    (folder / "mask.jpg").write_bytes(_jpeg(_mask(photo.pixels, after)))
+    _write(folder / before, encode_photo(photo, Path(before)))
+    _write(folder / "mask.jpg", _jpeg(_mask(photo.pixels, after)))
     return saved
 
 
@@ -92,8 +94,8 @@ def write_face(
     profile = b"" if photo.grey else photo.icc_profile
     for name, pixels in (("before.jpg", photo.pixels), ("after.jpg", after)):
         part = Photo(np.ascontiguousarray(pixels[here]), icc_profile=profile)
-        (folder / name).write_bytes(encode_photo(part, Path(name)))
-    (folder / "mask.jpg").write_bytes(_jpeg(_mask(photo.pixels[here], after[here])))
+        _write(folder / name, encode_photo(part, Path(name)))
+    _write(folder / "mask.jpg", _jpeg(_mask(photo.pixels[here], after[here])))
 
 
 def file_names(photos: Sequence[PagePhoto]) -> list[Path]:
@@ -113,12 +115,31 @@ def file_names(photos: Sequence[PagePhoto]) -> list[Path]:
 
 
 def write_zip(photos: Sequence[PagePhoto], place: Path) -> None:
-    """All protected photos as an archive, with the times of what they were made of."""
+    """All protected photos as an archive, with the times of what they were made of.
+
+    Those that are removed meanwhile are left out.
+    """
     with zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) as archive:
         for photo, name in zip(photos, file_names(photos), strict=True):
+            try:
+                content = (photo.folder / photo.saved).read_bytes()
+            except FileNotFoundError:
+                continue
             entry = zipfile.ZipInfo(name.as_posix(), _moment(photo.modified))
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, (photo.folder / photo.saved).read_bytes())
+            archive.writestr(entry, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file that is whole whenever somebody reads it, though it is written anew.
+
+    Raises:
+      FileNotFoundError: its folder is gone, as of a photo that was removed.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the photo was removed", str(path))
+    with write_whole(path) as stream:
+        stream.write(content)
 
 
 def _moment(seconds: float | None) -> tuple[int, int, int, int, int, int]:

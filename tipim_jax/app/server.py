@@ -80,8 +80,11 @@ class _Server:
         return Response(self._document.content, media_type="text/html")
 
     async def open(self, request: Request) -> Response:
-        previous = (await self._json(request)).get("previous")
-        page = self._studio.open(previous if isinstance(previous, str) else "")
+        asked = await self._json(request)
+        previous, begun = asked.get("previous", ""), asked.get("begun", [])
+        if not isinstance(begun, list) or not all(isinstance(o, str) for o in (previous, *begun)):
+            raise HTTPException(400, "expected the pages that the browser had")
+        page = self._studio.open(previous, begun)
         return JSONResponse(self._studio.told(page))
 
     async def told(self, request: Request) -> Response:

@@ -204,15 +204,18 @@ class Protector:
         *,
         progress: Callable[[float], None] = lambda _: None,
         kept: Path | None = None,
+        one_size: bool = False,
     ) -> Iterator[MaskedPhoto]:
         """Makes the masks of a stream of photos, in order.
 
         Args:
           progress: Called with the number of photos' worth of work just done.
           kept: Folder in which the state of a batch under way is kept, so that it can go on.
+          one_size: Pad few faces to the size of a whole batch, of which there is one program;
+            otherwise few are a program of their own, to be compiled first.
         """
         photos = iter(photos)
-        first, size = self._first_batch(photos)
+        first, size = ([], self._size(self.batch_size)) if one_size else self._first_batch(photos)
         stream = PhotoStream(chain(first, photos), progress)
         found = masks(
             self._surrogates,

@@ -126,7 +126,7 @@ class _Bottleneck(nn.Module):
 
 class _Flatten(nn.Module):
     def forward(self, x):
-        return x.view(x.size(0), -1)
+        return x.reshape(x.size(0), -1)
 
 
 class _Backbone(nn.Module):

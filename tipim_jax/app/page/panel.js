@@ -82,7 +82,6 @@ let told = "";              // the trial whose outcome was said
 
 function firstFace() {
   for (const photo of state.photos) {
-    if (BUSY.includes(photo.state)) continue;
     const face = photo.faces.findIndex((_, index) => !alone.get(photo.id).has(index));
     if (face >= 0) return { photo: photo.id, face };
   }
