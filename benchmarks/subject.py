@@ -42,7 +42,9 @@ class Subject:
 
     def surrogate(self, precision: str) -> Surrogate:
         """The network as the method takes it, computing in one of `PRECISIONS`."""
-        return Surrogate(functools.partial(embed, self.name, precision), self.variables)
+        network = networks.get(self.name)
+        variables = network.weights_in(self.variables, networks.PRECISIONS[precision])
+        return Surrogate(functools.partial(embed, self.name, precision), variables)
 
 
 def subject(name: str, *, compared: bool) -> Subject:

@@ -5,8 +5,10 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from benchmarks.subject import random_variables
 from tipim_jax import networks
 from tipim_jax.networks import PRECISIONS, inference
 from tipim_jax.networks.precision import chosen
@@ -64,3 +66,20 @@ def test_what_is_chosen_for_a_device_is_exact_on_a_cpu_alone():
     assert chosen("auto", "gpu") == chosen("auto", "tpu") == "bfloat16"
     for name in PRECISIONS:
         assert chosen(name, "cpu") == chosen(name, "gpu") == name
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["mobileface", "edgeface", "lvface-t"])
+def test_weights_in_a_precision_give_the_same_embeddings_to_the_last_byte(name):
+    network, precision = networks.get(name), PRECISIONS["bfloat16"]
+    variables = random_variables(name)
+    images = np.random.default_rng(0).uniform(0, 255, (1, 112, 112, 3)).astype(np.float32)
+    converted = network.weights_in(variables, precision)
+    kinds = {leaf.dtype for leaf in jax.tree.leaves(converted)}
+    assert kinds == {jnp.dtype("float32"), jnp.dtype("bfloat16")}
+    embed = jax.jit(functools.partial(network.embed, precision=precision))
+    found = embed(converted, images)
+    assert np.isfinite(found).all() and np.ptp(found) > 0
+    np.testing.assert_array_equal(found, embed(variables, images))
+    same = network.weights_in(variables, PRECISIONS["float32"])
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), same, variables))

@@ -33,7 +33,7 @@ def measure(
     """
 
     def choose():
-        return Layout.choose((surrogate,), images, len(targets), devices)
+        return Layout.choose((surrogate,), images, settings.gradients(len(targets)), devices)
 
     def prepare(layout):
         return prepared((surrogate,), images, targets, settings, layout)

@@ -280,10 +280,12 @@ class Protector:
 
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
     """A recogniser as the method takes it."""
-    embed = recogniser.network.embed
-    if dtype != "float32":
-        embed = partial(embed, precision=PRECISIONS[dtype])
-    return Surrogate(embed, recogniser.variables)
+    network = recogniser.network
+    if dtype == "float32":
+        return Surrogate(network.embed, recogniser.variables)
+    precision = PRECISIONS[dtype]
+    variables = network.weights_in(recogniser.variables, precision)
+    return Surrogate(partial(network.embed, precision=precision), variables)
 
 
 def _digest(*decides) -> str:

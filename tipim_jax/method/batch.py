@@ -210,8 +210,8 @@ def prepare(
             program = advance_batch.lower(
                 tuple(surrogates), problem, state, np.int32(kind.most), kind, *static
             )
-            memory = program.compile().memory_analysis()
-            needed = max(needed, memory.temp_size_in_bytes + memory.output_size_in_bytes)
+            if memory := program.compile().memory_analysis():  # not every device says so
+                needed = max(needed, memory.temp_size_in_bytes + memory.output_size_in_bytes)
         fitting = layout.with_room_for(needed)
         if fitting == layout:
             return layout

@@ -97,6 +97,15 @@ def _embed(network, region, precision, variables, images):
     return found.astype(jnp.float32)
 
 
+def weights_in(variables: dict[str, Any], precision: Precision) -> dict[str, Any]:
+    """See `Network.weights_in`."""
+
+    def converted(path, leaf):
+        return leaf.astype(precision.dtype) if path[-1].key == "kernel" else leaf
+
+    return jax.tree_util.tree_map_with_path(converted, variables)
+
+
 def abstract_variables(network: Network) -> dict[str, Any]:
     """See `Network.abstract_variables`."""
     images = jax.ShapeDtypeStruct((1, *network.input_size, network.channels), jnp.float32)

@@ -112,6 +112,15 @@ class Network:
 
         return inference.embed(self, variables, images, precision)
 
+    def weights_in(self, variables: dict[str, Any], precision: Precision) -> dict[str, Any]:
+        """The weights for `embed` in a precision: kernels in its dtype.
+
+        It changes nothing of what comes out, but spares converting them in each pass.
+        """
+        from tipim_jax.networks import inference
+
+        return inference.weights_in(variables, precision)
+
     def abstract_variables(self) -> dict[str, Any]:
         """Shapes and dtypes of `variables`, without any values."""
         from tipim_jax.networks import inference
