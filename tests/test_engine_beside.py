@@ -2,6 +2,8 @@
 
 import dataclasses
 import threading
+import time
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -193,18 +195,53 @@ def test_a_device_has_a_call_queued_behind_the_one_that_it_works_on(monkeypatch)
     assert queued == [1, 2, 3] and two.is_set()
 
 
+def test_masks_that_are_made_are_given_before_the_error_of_the_next_faces(monkeypatch):
+    broken, taken = threading.Event(), 0
+
+    def breaking():
+        yield from regions(2)
+        broken.set()
+        raise RuntimeError("these faces are broken")
+
+    def before(call):
+        if call == 2:  # the last one of the first batch
+            assert broken.wait(PATIENCE)
+            time.sleep(0.02)  # for the error to be there when the batch is done
+
+    masks = Device(monkeypatch, before).masks(breaking())
+    with pytest.raises(RuntimeError, match="these faces are broken"):
+        for taken, _ in enumerate(masks, start=1):
+            pass
+    assert taken == 2
+
+
+def test_of_a_batch_that_is_done_its_masks_alone_are_kept(monkeypatch):
+    device, problems, alive = Device(monkeypatch), [], []
+    begin = device.start
+
+    def noting(*some, **how):
+        alive.extend(problem() is not None for problem in problems)
+        problem, state = begin(*some, **how)
+        problems.append(weakref.ref(problem))
+        return problem, state
+
+    monkeypatch.setattr(loop, "start", noting)
+    assert len(list(device.masks(regions(6)))) == 6
+    assert alive == [False] * 3  # one of the first batch at the second's start, two at the third's
+
+
 def test_who_stops_does_not_wait_for_faces(monkeypatch):
-    never = threading.Event()
+    stopped, waited_for = threading.Event(), []
 
     def endless():
         yield from regions(2)
-        never.wait(PATIENCE)
+        waited_for.append(not stopped.wait(PATIENCE))
 
     masks = Device(monkeypatch).masks(endless())
     next(masks)
     masks.close()
-    assert not never.is_set()
-    never.set()
+    assert not waited_for
+    stopped.set()
 
 
 def test_programs_are_made_while_the_first_faces_are_looked_for_and_fit(monkeypatch):
