@@ -51,6 +51,8 @@ def report(options: Namespace) -> None:
     Args:
       options: those of `python -m benchmarks.attack`.
     """
+    if unknown := sorted(set(options.part or ()) - set(PARTS)):
+        sys.exit(f"--part {unknown[0]}: expected one of {', '.join(PARTS)}")
     began = time.monotonic()
     devices = machine.devices(options.devices)
     rows: list[dict[str, object]] = []
