@@ -198,8 +198,8 @@ def masks(
       seed: With the region itself it decides the random views, so that neither the order of the
         photos nor the batch changes a mask.
       progress: Called with the number of faces' worth of work just done.
-      waited: Called with seconds in which the device had nothing to do, since there was a region; of
-        what passes while a batch's masks are taken it is an estimate.
+      waited: Called with seconds in which the device had nothing to do, since there was a region;
+        for the time in which masks are taken that is an estimate.
       compiled: If given all programs are compiled before the first batch is there; called with the
         layout then, of fewer images at once where so many do not fit.
 
@@ -235,7 +235,7 @@ def masks(
             waited(time.monotonic() - max(resting, preparation.began))
             one = under_way(batch=prepared.batch, unfinished=prepared.unfinished)
             images, rows = prepared.images, prepared.rows
-            del prepared  # the device has what it needs of it, and would keep the rest beside that
+            del prepared  # or its regions would be in the device's memory beside those of `one`
             coming = ask(preparation)
             queued, since = one.queued, time.monotonic()
             yield from made
