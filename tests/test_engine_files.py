@@ -81,14 +81,27 @@ def inodes(found):
     return {name: path.stat().st_ino for name, path in found.written.items()}
 
 
-def protect(album, **how):
+def protect(album, process=None, **how):
     settings = Attack(paths=(album,), output=album.parent / "out", **how)
     with Bars(Console(stderr=True)) as bars:
         photos = find_photos([album])
-        outcome = run._protect(settings, MadeUp(), photos, join(None, None, None), bars)
+        outcome = run._protect(settings, MadeUp(), photos, process or join(None, None, None), bars)
     written = {path.name: path for path in settings.output.glob("*.*")}
     written.pop(".tipim_jax")
-    return SimpleNamespace(written=written, missed=outcome.missed, spared=outcome.spared)
+    return SimpleNamespace(written=written, **vars(outcome))
+
+
+def test_the_first_of_several_processes_counts_its_share_and_what_others_left(album):
+    shares = []
+    first = SimpleNamespace(
+        index=0,
+        count=2,
+        part_of=lambda groups: [[photo for photo in groups[0] if "a" in photo.source.name]],
+        wait=lambda: shares.extend((album.parent / "out").glob("*.*")),
+    )
+    found = protect(album, first)
+    assert len(shares) == 1 + 1 and len(found.written) == found.faces == len(found.photos) == 6
+    assert found.seconds > 0
 
 
 def test_what_is_protected_is_written_whatever_goes_wrong_after_it(album, monkeypatch):

@@ -63,6 +63,15 @@ class Outcome:
         """Notes that the device had nothing to do."""
         self.waiting += seconds
 
+    def after(self, earlier: "Outcome") -> "Outcome":
+        """The same, with the faces and the times of an earlier part of the run."""
+        return replace(
+            self,
+            faces=earlier.faces + self.faces,
+            seconds=earlier.seconds + self.seconds,
+            waiting=earlier.waiting + self.waiting,
+        )
+
 
 def protect_files(
     protector: Protector,
