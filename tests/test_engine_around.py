@@ -48,26 +48,40 @@ def test_cores_that_are_no_device_work_beside_it(kind, cores, crew):
     assert Crew.of(kind, cores) == crew
 
 
-@pytest.mark.parametrize(("on_cpu", "taken", "size"), [(False, 0, 32), (True, 2, 8)])
-def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, size, monkeypatch):
-    sizes, photos = [], iter(range(100))
-    one = object.__new__(protector.Protector)
+def made_up(monkeypatch, on_cpu):
+    """A protector that makes no masks, and a list of how it would have."""
+    asked, one = [], object.__new__(protector.Protector)
     one._on_cpu, one._surrogates, one.method, one.seed = on_cpu, (), TipIm.fast(), 0
     one.targets = SimpleNamespace(names=(), crops=np.zeros((10, 112, 112, 3)))
     one.batch_size, one._several = 8 if on_cpu else 256, not on_cpu
 
-    def masks(*_, size, compiled, **__):
-        sizes.append(size)
+    def masks(_, regions, *__, size, compiled, **___):
+        asked.append((size, compiled is not None))
         if compiled:
             compiled("a layout")
-        return iter(())
+        yield from regions
 
     monkeypatch.setattr(protector, "masks", masks)
     monkeypatch.setattr(batches.Layout, "choose", lambda *_: "another")
+    return one, asked
+
+
+@pytest.mark.parametrize(("on_cpu", "taken", "size"), [(False, 0, 32), (True, 2, 8)])
+def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, size, monkeypatch):
+    photos, (one, asked) = iter(range(100)), made_up(monkeypatch, on_cpu)
+    monkeypatch.setattr(PhotoStream, "regions", lambda _: ())
     found = (SimpleNamespace(faces=(1,), number=number) for number in photos)
     list(one.masked(found, expected=20))
-    assert sizes == [size] and next(photos) == taken
+    assert asked == [(size, not on_cpu)] and next(photos) == taken
     assert one.layout(size) == ("another" if on_cpu else "a layout")
+
+
+@pytest.mark.parametrize("given", [list, iter])
+def test_of_photos_without_faces_nothing_is_compiled(given, monkeypatch):
+    one, asked = made_up(monkeypatch, on_cpu=False)
+    photos = [FoundPhoto(None, None, "", (), ()) for _ in range(3)]
+    masked = list(one.masked(given(photos), expected=3))
+    assert asked == [(1, False)] and [one.photo for one in masked] == photos
 
 
 def test_an_accelerator_takes_all_faces_of_a_few_photos_together():

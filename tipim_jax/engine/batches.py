@@ -82,9 +82,9 @@ class Sizes:
     def begin(
         self, photos: Iterable[FoundPhoto], expected: int | None, *, one_size: bool
     ) -> tuple[Iterator[FoundPhoto], int]:
-        """The photos, the first of which may have been looked at, and the number of faces.
+        """The photos, the first of which may have been looked at, and a batch's number of faces.
 
-        Arguments as of `Protector.masked`.
+        It is 0 where it is known that there is none. Arguments as of `Protector.masked`.
         """
         if expected is None and isinstance(photos, Sized):
             expected = sum(len(photo.faces) for photo in photos)
@@ -95,7 +95,7 @@ class Sizes:
             faces = expected  # a photo has one face more often than not
         else:
             photos, faces = _first(photos, 1 if self.on_cpu else most)
-        return photos, size_of_batch(
+        return photos, faces and size_of_batch(
             faces, most, devices=self.devices, group=self.group, padding_is_free=self.on_cpu
         )
 

@@ -234,6 +234,7 @@ class Protector:
             otherwise few are a program of their own, to be compiled first.
         """
         photos, size = self._sizes.begin(photos, expected, one_size=one_size)
+        nobody, size = not size, size or 1
         stream = PhotoStream(photos, self.targets.names, progress)
         found = masks(
             self._surrogates,
@@ -245,7 +246,7 @@ class Protector:
             layout=self.layout(size),
             progress=stream.advance,
             waited=waited,
-            compiled=None if self._on_cpu else self._layouts.to_compile(size),
+            compiled=None if self._on_cpu or nobody else self._layouts.to_compile(size),
             kept=kept and kept / self.decides[:16],  # whose state is no use to other settings
         )
         for mask in found:
