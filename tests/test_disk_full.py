@@ -72,7 +72,7 @@ class _Masks:
         digest = hashlib.sha256(content).hexdigest()
         return FoundPhoto(source, None, digest, (FACE,), (region(pixels, MATRIX),))
 
-    def masked(self, photos, *, progress, kept):
+    def masked(self, photos, **_):
         for photo in photos:
             masks = tuple(np.full(place.pixels.shape, 4.0, np.float32) for place in photo.regions)
             yield MaskedPhoto(photo, masks, (FaceOutcome(FACE, None, True),))

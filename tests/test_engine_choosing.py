@@ -10,7 +10,9 @@ from PIL import Image
 from tipim_jax.engine import journal as journals
 from tipim_jax.engine.choosing import Chooser, Chosen
 from tipim_jax.engine.found import FaceOutcome, FoundPhoto, WrittenPhoto
+from tipim_jax.engine.loop import Mask
 from tipim_jax.engine.protector import Protector
+from tipim_jax.engine.stream import PhotoStream
 from tipim_jax.photos import NO_FACE, UNSURE, Face, PhotoError
 from tipim_jax.photos.detection import Found
 
@@ -159,11 +161,12 @@ def test_a_protector_masks_the_chosen_faces_and_tells_of_the_others():
     protector.chooser = lambda pixels, faces, unsure: Chosen(
         tuple(faces[1:]), tuple(unsure), (None, "in doubt"), (left,)
     )
-    protector.targets = SimpleNamespace(names=("Ann",))
     found = protector.find(np.zeros((128, 400, 3), np.uint8))
     assert places(found.faces) == [1, 2] and len(found.regions) == 2
-    mask = SimpleNamespace(values=np.ones((224, 224, 3), np.float32), target=0)
-    masked = protector._with_outcomes(SimpleNamespace(photo=found, masks=[mask, mask]))
+    stream = PhotoStream([found], ("Ann",), lambda _: None)
+    for _ in stream.regions():
+        stream.add(Mask(np.ones((224, 224, 3), np.float32), 0))
+    (masked,) = stream.complete()
     assert len(masked.masks) == 2
     assert [(one.protected, one.reason, one.by_choice) for one in masked.outcomes] == [
         (True, None, False),

@@ -86,6 +86,24 @@ def test_any_number_of_faces_is_asked_about_in_batches_of_one_shape(two, monkeyp
     assert len(shapes) == 1
 
 
+def test_an_accelerator_takes_more_of_a_set_at_once_than_of_a_photo(two, monkeypatch):
+    counts = []
+    monkeypatch.setattr(recogniser.jax, "default_backend", lambda: "gpu")
+
+    def counted(network, variables, images):
+        counts.append(len(images))
+        return np.zeros((len(images), network.embedding_size), np.float32)
+
+    monkeypatch.setattr(recogniser, "_embed", counted)
+    faces = crops(2)
+    two["sface"](faces)
+    assert counts == [BATCH]
+    monkeypatch.setattr(recogniser, "_MANY", 2 * BATCH)  # smaller, and thus faster, than it is
+    for name, found in recogniser.embed_batches(two, map(CropFace, crops(2 * BATCH + 1))):
+        assert name in two and len(found) in (1, 2 * BATCH)
+    assert counts[1:] == [2 * BATCH] * 4
+
+
 def test_no_faces_have_no_embeddings(two):
     assert embed(two, ())["sface"].shape == (0, 128)
 

@@ -1,7 +1,9 @@
 """What JAX computes on, asked for in a way that costs a line where it cannot be had."""
 
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 
 from tipim_jax.configuration import SettingsError
 
@@ -26,6 +28,22 @@ def backend() -> str:
         named = os.environ.get("JAX_PLATFORMS")
         asked = f"JAX_PLATFORMS={named}" if named else "without JAX_PLATFORMS"
         raise SettingsError(f"{asked}: {reason}; JAX_PLATFORMS=cpu computes on the CPU") from None
+
+
+@contextlib.contextmanager
+def on_the_cpu() -> Iterator[None]:
+    """What JAX computes in it, in this thread, it computes on the CPU, whatever the devices are.
+
+    Something small would wait in an accelerator's queue, behind work of tenths of a second.
+    """
+    import jax
+
+    host = None
+    if jax.default_backend() != "cpu":
+        with contextlib.suppress(RuntimeError):  # JAX_PLATFORMS names the accelerator alone
+            host = jax.local_devices(backend="cpu")[0]
+    with jax.default_device(host) if host else contextlib.nullcontext():
+        yield
 
 
 def tell_in_one_line(logger: str) -> None:

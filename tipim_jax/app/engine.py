@@ -111,7 +111,8 @@ class ProtectorEngine:
     def _protector(self) -> "Protector":
         from tipim_jax.engine import Protector  # imports JAX, which finding faces need not wait for
 
-        return Protector(surrogates=self._surrogates)
+        # As on a CPU everywhere: photos come few at a time, and one face is padded to as many.
+        return Protector(surrogates=self._surrogates, batch_size=defaults.BATCH_SIZE)
 
     @cached_property
     def _judges(self) -> "dict[str, Recogniser]":

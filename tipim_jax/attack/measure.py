@@ -15,6 +15,8 @@ from tipim_jax import report
 from tipim_jax.attack.gallery import Identity, identities
 from tipim_jax.attack.saved import ProtectedPhoto, SavedPhoto, read_back
 from tipim_jax.attack.settings import Attack
+from tipim_jax.backend import on_the_cpu
+from tipim_jax.engine.threads import Crew, ahead, threads
 from tipim_jax.identification import (
     Judge,
     PhotoFaces,
@@ -66,7 +68,7 @@ def measure(
     output: Path,
     bars: Bars,
 ) -> Measured:
-    """Reads the protected photos back, one after the other, and shows them to every recogniser.
+    """Reads the protected photos back, beside an accelerator many at once, and has each judged.
 
     Args:
       photos: what was protected.
@@ -159,19 +161,33 @@ class _Album:
 
     def faces(self) -> Iterator[PhotoFace]:
         """Each face as it was and, where it is found, as it is now: photo after photo."""
-        for photo in self._photos:
-            with_pictures = len(self.saved) < report.MOST_PHOTOS
-            try:
-                saved, before, after = read_back(photo, self._detector, with_pictures=with_pictures)
-            except PhotoError as error:  # moved or deleted meanwhile
-                self.failed.append(report.NotProtected(str(photo.file.relative), str(error)))
-            else:
-                self.saved.append(saved)
-                for faces in (before, after):
-                    for face in filter(None, faces):
-                        self.is_protected.append(faces is after)
-                        yield face
-            self._advance(1)
+        crew = Crew.here()
+        with threads(crew.readers, one_core_each=crew.one_core_each) as pool:
+            read = map(self._read, self._photos)
+            if crew.readers > 1:
+                read = ahead(self._read, self._photos, pool, crew.readers)
+            for found in read:
+                yield from self._noted(*found)
+                self._advance(1)
+
+    def _read(self, photo: ProtectedPhoto):
+        """The photo and what `read_back` gives or raises."""
+        pictures = len(self.saved) < report.MOST_PHOTOS
+        try:
+            with on_the_cpu():
+                return photo, *read_back(photo, self._detector, with_pictures=pictures)
+        except PhotoError as error:  # moved or deleted meanwhile
+            return photo, error, (), ()
+
+    def _noted(self, photo, saved, before, after) -> Iterator[PhotoFace]:
+        if isinstance(saved, PhotoError):
+            self.failed.append(report.NotProtected(str(photo.file.relative), str(saved)))
+            return
+        self.saved.append(saved)
+        for faces in (before, after):
+            for face in filter(None, faces):
+                self.is_protected.append(faces is after)
+                yield face
 
 
 def _identities(
@@ -242,7 +258,7 @@ def results(
     missed: Sequence[report.NotProtected],
     left_alone: Sequence[report.LeftAlone],
     seconds: Mapping[str, float],
-    work: Mapping[str, str],
+    work: Mapping[str, str | int],
 ) -> report.Results:
     """All that results.json holds."""
     devices = jax.devices()
@@ -259,7 +275,6 @@ def results(
         settings={
             "preset": settings.preset,
             "seed": settings.seed,
-            "batch_size": settings.batch_size,
             "format": settings.format,
             "metadata": settings.metadata,
             **work,

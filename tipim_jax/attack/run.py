@@ -19,8 +19,7 @@ from tipim_jax.console import Console
 from tipim_jax.datasets.crops import CropCache
 from tipim_jax.datasets.portraits import find_portraits
 from tipim_jax.engine import Journal, Outcome, Process, Protector, clear_partial, protect_files
-from tipim_jax.engine.protector import FINDERS
-from tipim_jax.engine.threads import ahead, threads
+from tipim_jax.engine.threads import Crew, ahead, threads
 from tipim_jax.identification import Recogniser
 from tipim_jax.photos import (
     NO_FACE,
@@ -183,7 +182,8 @@ class Run:
         settings, protector, console = self.settings, self.protector, self.console
         kept = CropCache(home() / "crops", obtain(YUNET))
         origin, named = self.searched
-        with threads(FINDERS) as pool:
+        crew = Crew.here()
+        with threads(crew.finders, one_core_each=crew.one_core_each) as pool:
             gallery, left_out = find_portraits(
                 named,
                 kept,
@@ -229,7 +229,6 @@ class Run:
         if outcome.faces:
             iterations = outcome.faces * settings.method.iterations
             seconds["per_image_iteration"] = outcome.seconds / iterations
-        work = {"dtype": protector.dtype, "layout": str(protector.layout(settings.batch_size))}
         missed = [
             NotProtected(str(file.relative), reason, failed=reason != NO_FACE)
             for file in given.photos
@@ -254,7 +253,9 @@ class Run:
             if (reason := photo.by_choice)
         ]
         imitated = TargetResult(protector.targets.origin, protector.targets.names)
-        found = results(settings, self.command, imitated, measured, missed, spared, seconds, work)
+        found = results(
+            settings, self.command, imitated, measured, missed, spared, seconds, protector.work
+        )
         return found, measured.pictures
 
 

@@ -88,7 +88,8 @@ class Attack:
       preset: What the method's settings and the surrogates start from: a strength, fast, which was
         the default before, or a published variant.
       config: TOML file with settings, see configs/; a flag wins over it.
-      batch_size: How many faces are protected together.
+      batch_size: How many faces are protected together; on an accelerator, where nobody chooses, up
+        to 64, and in a long run up to 256 for each device.
       dtype: What the surrogates compute in; auto is float32 on a CPU, bfloat16 on an accelerator.
         tf32 is float32 whose products NVIDIA's GPUs may round to 10 bits.
       seed: Start of all random numbers; the same seed gives the same files.
@@ -145,7 +146,7 @@ class Attack:
     ] = None
     preset: PresetName = defaults.PRESET
     config: Annotated[Path | None, _unset("none", "FILE")] = None
-    batch_size: int = defaults.BATCH_SIZE
+    batch_size: Annotated[int | None, _unset(f"{defaults.BATCH_SIZE}, on a CPU", "N")] = None
     dtype: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     seed: int = 0
     format: Literal["same", "png"] = "same"
@@ -235,12 +236,12 @@ def check(settings: Attack) -> None:
         raise SettingsError(f"--watch {settings.watch} goes without photos and other folders")
     if settings.watch and settings.coordinator:
         raise SettingsError("--watch is for one process; leave --coordinator out")
-    if settings.batch_size < 1:
-        raise SettingsError(f"--batch-size is {settings.batch_size}; expected at least 1")
-    group = settings.method.mmd_group_size
-    if settings.method.gamma and settings.batch_size > group and settings.batch_size % group:
+    size, group = settings.batch_size, settings.method.mmd_group_size
+    if size is not None and size < 1:
+        raise SettingsError(f"--batch-size is {size}; expected at least 1")
+    if size and settings.method.gamma and size > group and size % group:
         raise SettingsError(
-            f"--batch-size {settings.batch_size} does not divide into MMD groups of {group}; "
+            f"--batch-size {size} does not divide into MMD groups of {group}; "
             f"choose --batch-size {group} or less, or a multiple of it"
         )
 

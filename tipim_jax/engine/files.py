@@ -1,8 +1,9 @@
 """Protects photos on disk, and writes each one as soon as it is done.
 
 While the device works on a batch, threads find the faces of the next ones and write the photos of
-the last. No more than a few batches of photos are in memory; of the others it is known where they
-are and what became of their faces.
+the last; how many depends on whether the device is their own CPU (`threads.Crew`). No more than a
+few batches of photos are in memory; of the others it is known where they are and what became of
+their faces.
 """
 
 import contextlib
@@ -19,8 +20,8 @@ import numpy as np
 
 from tipim_jax.engine.found import FAULTS, FoundPhoto, MaskedPhoto, WrittenPhoto, said_of
 from tipim_jax.engine.journal import Journal, State
-from tipim_jax.engine.protector import FINDERS, READ_AHEAD, Protector
-from tipim_jax.engine.threads import ahead, threads
+from tipim_jax.engine.protector import READ_AHEAD, Protector
+from tipim_jax.engine.threads import Crew, ahead, threads
 from tipim_jax.photos import (
     Metadata,
     PhotoError,
@@ -29,8 +30,7 @@ from tipim_jax.photos import (
     write_whole,
 )
 
-_WRITERS = 1
-_UNWRITTEN = 16  # photos that may wait for the disk
+_UNWRITTEN = 16  # photos that may wait for the disk after Ctrl-C; before, a batch's, too
 _PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part")  # as `photos.write_whole` calls it
 
 
@@ -49,7 +49,7 @@ class Outcome:
       faces: Number of faces that were protected in this run; the others were done already.
       seconds: Duration of that, compilation included, from when the first faces were found.
       waiting: Seconds of these in which the device had nothing to do, as faces were not found or
-        photos not written yet.
+        photos not written yet, from when the first face was.
     """
 
     photos: dict[Path, WrittenPhoto] = field(default_factory=dict)
@@ -58,6 +58,10 @@ class Outcome:
     faces: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
+
+    def waited(self, seconds: float) -> None:
+        """Notes that the device had nothing to do."""
+        self.waiting += seconds
 
 
 def protect_files(
@@ -108,27 +112,36 @@ def protect_files(
             )
     if not to_do:
         return outcome
-    with threads(FINDERS) as finders, threads(_WRITERS) as writer:
+    crew = Crew.here()
+    with (
+        threads(crew.writers) as writers,
+        threads(crew.finders, one_core_each=crew.one_core_each) as finders,
+    ):
         looked = add_bar("finding faces", len(to_do), "photos")
         search = _Search(protector, first_frame, looked, found_faces)
         found = ahead(search, to_do, finders, READ_AHEAD * protector.batch_size)
         writing = _Writing(
-            writer,
+            writers,
             lambda masked: _write(
                 masked, outputs[masked.photo.source], journal, protector, metadata
             ),
             outcome,
+            most=max(_UNWRITTEN, 2 * protector.batch_size),
         )
         advance = add_bar("protecting", len(to_do), "photos")
-        watch = _Stopwatch()
-        photos = _with_faces(found, outcome, advance, watch)
+        photos = _WithFaces(found, outcome, advance)
         try:
-            began = None
-            for masked in protector.masked(photos, progress=advance, kept=journal.unfinished):
-                began = began or watch.began
+            for masked in protector.masked(
+                photos,
+                expected=len(to_do),
+                progress=advance,
+                waited=outcome.waited,
+                kept=journal.unfinished,
+            ):
                 outcome.faces += sum(one.protected for one in masked.outcomes)
-                writing.add(masked, watch)
-            outcome.seconds = time.perf_counter() - began if began else 0.0
+                writing.add(masked)
+            if photos.began:
+                outcome.seconds = time.perf_counter() - photos.began
             writing.finish()
         except KeyboardInterrupt:
             writing.stop()
@@ -138,7 +151,6 @@ def protect_files(
                 f"stopped: {done} of {possible} photos are done, in {journal.output}; the same "
                 "command goes on from there"
             ) from None
-    outcome.waiting = watch.seconds
     return outcome
 
 
@@ -179,39 +191,43 @@ class _Search:
         return found
 
 
-def _with_faces(
-    found: Iterator[FoundPhoto], outcome: Outcome, advance, watch
-) -> Iterator[FoundPhoto]:
-    """The photos that have faces; why the others are left out is noted."""
-    while True:
-        with watch:
-            photo = next(found, None)
-        if photo is None:
-            return
-        if photo.faces:
-            watch.start()
-            yield photo
-        else:
-            without = outcome.spared if photo.by_choice else outcome.missed
-            without[photo.source] = photo.without_faces
-            advance(1)
+class _WithFaces:
+    """The photos that have faces; why the others are left out is noted.
+
+    Attributes:
+      began: When the first of them was handed over.
+    """
+
+    def __init__(self, found: Iterator[FoundPhoto], outcome: Outcome, progress):
+        self._found, self._outcome, self._progress = found, outcome, progress
+        self.began: float | None = None
+
+    def __iter__(self) -> Iterator[FoundPhoto]:
+        for photo in self._found:
+            if photo.faces:
+                self.began = self.began or time.perf_counter()
+                yield photo
+            else:
+                without = self._outcome.spared if photo.by_choice else self._outcome.missed
+                without[photo.source] = photo.without_faces
+                self._progress(1)
 
 
 class _Writing:
     """Photos on their way to the disk."""
 
-    def __init__(self, pool: ThreadPoolExecutor, write: Callable, outcome: Outcome):
-        self._pool, self._write, self._outcome = pool, write, outcome
+    def __init__(self, pool: ThreadPoolExecutor, write: Callable, outcome: Outcome, *, most: int):
+        """Takes threads, what one of them does for a photo, and how many photos may wait."""
+        self._pool, self._write, self._outcome, self._most = pool, write, outcome, most
         self._under_way: deque[tuple[Path, Future]] = deque()
 
-    def add(self, masked: MaskedPhoto, watch: "_Stopwatch") -> None:
+    def add(self, masked: MaskedPhoto) -> None:
         """Writes a photo beside the device's work; waits where the disk does not keep up."""
         self._under_way.append((masked.photo.source, self._pool.submit(self._write, masked)))
         while self._under_way and (
-            self._under_way[0][1].done() or len(self._under_way) > _UNWRITTEN
+            self._under_way[0][1].done() or len(self._under_way) > self._most
         ):
-            with watch:
-                self._settle()
+            self._settle()
 
     def finish(self) -> None:
         wait_for([future for _, future in self._under_way])
@@ -219,10 +235,12 @@ class _Writing:
             self._settle()
 
     def stop(self) -> None:
-        """Waits for what is being written, and keeps what was."""
+        """Waits for what is being written and the next few photos, and keeps what was."""
+        for _, future in list(self._under_way)[_UNWRITTEN:]:
+            future.cancel()
         wait_for([future for _, future in self._under_way])
         for source, future in self._under_way:
-            if future.exception() is None:
+            if not future.cancelled() and future.exception() is None:
                 self._outcome.photos[source] = future.result()
 
     def _settle(self) -> None:
@@ -253,21 +271,3 @@ def _write(
     with write_whole(target, times=kept) as stream:
         stream.write(encoded)
     return WrittenPhoto(masked.photo.source, target, masked.outcomes)
-
-
-class _Stopwatch:
-    """Adds up the seconds spent in its context, once it was started."""
-
-    def __init__(self):
-        self.seconds = 0.0
-        self.began: float | None = None
-
-    def start(self) -> None:
-        self.began = self.began or time.perf_counter()
-
-    def __enter__(self):
-        self._entered = time.perf_counter()
-
-    def __exit__(self, *_):
-        if self.began:
-            self.seconds += time.perf_counter() - self._entered

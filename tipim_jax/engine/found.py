@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from tipim_jax.engine.pictures import Picture
-from tipim_jax.identification import dssim
+from tipim_jax.identification import Dssim
 from tipim_jax.method import TipIm
 from tipim_jax.photos import (
     NO_FACE,
@@ -157,6 +157,17 @@ class MaskedPhoto:
             ]
         return add_masks(pixels, masks, self.photo.regions, method.epsilon, method.colour_epsilon)
 
+    def protected(self, method: TipIm) -> "Protected":
+        """What a caller gets of it."""
+        photo = self.photo
+        if photo.fault:
+            return Protected(photo.source, None, fault=photo.fault)
+        try:
+            pixels = photo.read()
+        except PhotoError as error:
+            return Protected(photo.source, None, fault=str(error))
+        return Protected(photo.source, self.added_to(pixels, method), self.outcomes)
+
 
 def scaled_to_dssim(
     pixels: UInt8[np.ndarray, "height width 3"],
@@ -174,10 +185,11 @@ def scaled_to_dssim(
     part, inside = region.part_of(pixels)
     row, column = np.subtract(region.corner, inside.corner)  # of the part's first pixel
     box = face.box - np.array([column, row, 0, 0])
+    dssim = Dssim(part, box)
     scale, fitting = 1.0, 0.0
     for _ in range(_SCALINGS):
         changed = add_masks(part, [scale * mask], [inside], method.epsilon, method.colour_epsilon)
-        found = dssim(part, changed, box)
+        found = dssim(changed)
         if np.isnan(found):
             return mask
         if found <= method.dssim:

@@ -2,50 +2,48 @@
 
 A batch is padded to its shape. Of one that is under way the state is kept from time to time, so
 that a process that is killed loses no more than half a minute of it.
+
+An accelerator is never to wait for the host: while it works on a batch a thread prepares the next
+one, a call is queued behind the one that it works on, and the masks of a batch are fetched when the
+next one is under way. On a CPU, which is the host, one comes after the other.
 """
 
-import hashlib
-import math
+import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, Num
+from jaxtyping import Float, Int, Num
 
+from tipim_jax.engine.batches import Batch, Preparation, Prepared, on_cpu
+from tipim_jax.engine.threads import when_asked
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import (
     ITERATIONS_A_CALL,
+    Choice,
     Layout,
     Surrogate,
     TipIm,
     advance,
-    image_keys,
+    prepare,
     start,
 )
 from tipim_jax.photos import Region
+from tipim_jax.photos.region import REGION
 from tipim_jax.runtime import trim, uncollected
 
 _SECONDS_BETWEEN_SAVES = 30
+_CALLS_QUEUED = 2  # on an accelerator; Ctrl-C waits for them
 
+_REGION = REGION, REGION, 3
 
-class Batch(NamedTuple):
-    """Images that are protected together.
-
-    Attributes:
-      images: Crops, or parts of photos around faces; RGB in [0, 255].
-      keys: Random key of each image.
-      alignments: From each image's points to its crop's; None where images are crops.
-      valid: Whether an image is one, and not padding.
-    """
-
-    images: Num[np.ndarray, "batch height width 3"]
-    keys: Key[Array, " batch"]
-    alignments: Float[np.ndarray, "batch 2 3"] | None
-    valid: Bool[np.ndarray, " batch"]
+T = TypeVar("T")
 
 
 class Finished(NamedTuple):
@@ -78,40 +76,94 @@ def drive(
       progress: Called with the share of the work just done.
       kept: Folder in which the state is kept while the batch is under way.
     """
-    images = batch.images.astype(np.float32)
-    with uncollected():
-        problem, state = start(
-            surrogates,
-            images,
-            targets.astype(np.float32),
-            batch.keys,
-            settings,
-            alignments=batch.alignments,
-            valid=batch.valid,
-            layout=layout,
-        )
-    unfinished = Unfinished(kept / _digest(batch)) if kept else None
-    done = 0
-    if unfinished:
-        state, done = unfinished.restore(state)
-        progress(done / settings.iterations)
-    saved = time.monotonic()
-    while done < settings.iterations:
-        count = min(ITERATIONS_A_CALL, settings.iterations - done)
-        with uncollected():
-            state, _ = advance(surrogates, problem, state, settings, count, layout=layout)
-        jax.block_until_ready(state)
-        done += count
-        progress(count / settings.iterations)
-        late = time.monotonic() > saved + _SECONDS_BETWEEN_SAVES
-        if unfinished and late and done < settings.iterations:
-            unfinished.save(state)
-            saved = time.monotonic()
-    finished = Finished(np.asarray(state.protected), np.asarray(state.target))
-    trim()
-    if unfinished:
-        unfinished.remove()
+    unfinished = Unfinished(kept / batch.digest) if kept else None
+    one = _UnderWay(surrogates, batch, targets, settings, layout, unfinished)
+    found = one.finish(progress)
+    finished = Finished(np.asarray(found.protected), np.asarray(found.target))
+    if on_cpu(layout):
+        trim()
     return finished
+
+
+class _UnderWay:
+    """A batch that the device works on.
+
+    Attributes:
+      seconds_a_call: How long one of its calls took in the mean; known when it is finished.
+    """
+
+    def __init__(
+        self,
+        surrogates: Sequence[Surrogate],
+        batch: Batch,
+        targets: Num[np.ndarray, "targets 112 112 3"],
+        settings: TipIm,
+        layout: Layout,
+        unfinished: Unfinished | None,
+    ):
+        """Starts it, or goes on from what was kept, and does not wait for it."""
+        with uncollected():
+            problem, self._state = start(
+                surrogates,
+                batch.images.astype(np.float32),
+                targets.astype(np.float32),
+                batch.keys,
+                settings,
+                alignments=batch.alignments,
+                valid=batch.valid,
+                layout=layout,
+            )
+        self._advance = partial(advance, surrogates, problem, settings=settings, layout=layout)
+        self._iterations, self._unfinished = settings.iterations, unfinished
+        self._at_once = 1 if on_cpu(layout) else _CALLS_QUEUED
+        self._asked = 0
+        if unfinished:
+            self._state, self._asked = unfinished.restore(self._state)
+        self._restored = self._asked
+        # Of calls that may not be done: their iterations, and what is there when they are. The
+        # state is not, as the next call takes its memory.
+        self._calls: deque[tuple[int, Choice]] = deque()
+        self.seconds_a_call = 0.0
+        self._ask()
+
+    @property
+    def queued(self) -> int:
+        """Number of calls that may not be done."""
+        return len(self._calls)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the device has done all that it was asked for."""
+        return all(array.is_ready() for _, made in self._calls for array in jax.tree.leaves(made))
+
+    def finish(self, progress: Callable[[float], None]) -> Finished:
+        """Does all iterations; `progress` as of `drive`. What it gives may be on the device."""
+        if self._restored:
+            progress(self._restored / self._iterations)
+        began = saved = time.monotonic()
+        calls = 0
+        while self._calls:
+            count, choices = self._calls.popleft()
+            jax.block_until_ready(choices)
+            calls += 1
+            progress(count / self._iterations)
+            late = time.monotonic() > saved + _SECONDS_BETWEEN_SAVES
+            if self._unfinished and late and self._asked < self._iterations:
+                self._unfinished.save(self._state)
+                saved = time.monotonic()
+            self._ask()
+        self.seconds_a_call = (time.monotonic() - began) / max(1, calls)
+        if self._unfinished:
+            self._unfinished.remove()
+        return Finished(self._state.protected, self._state.target)
+
+    def _ask(self) -> None:
+        while self._asked < self._iterations and len(self._calls) < self._at_once:
+            count = min(ITERATIONS_A_CALL, self._iterations - self._asked)
+            with uncollected():
+                self._state, choices = self._advance(self._state, count=count)
+            self._asked += count
+            self._calls.append((count, choices))
 
 
 class Mask(NamedTuple):
@@ -131,76 +183,88 @@ def masks(
     seed: int,
     layout: Layout,
     progress: Callable[[float], None],
+    waited: Callable[[float], None] = lambda _: None,
+    compiled: Callable[[Layout], None] | None = None,
     kept: Path | None = None,
 ) -> Iterator[Mask]:
     """Yields the mask of every region, in order, each batch when it is done.
 
     Args:
       surrogates, targets, settings, layout, kept: see `drive`.
-      regions: Around the faces, taken a batch at a time.
+      regions: Around the faces, taken a batch at a time; by a thread, where that is not on a CPU.
       size: Number of faces in a batch, the same for every device; the last one is padded to it.
       seed: With the region itself it decides the random views, so that neither the order of the
         photos nor the batch changes a mask.
       progress: Called with the number of faces' worth of work just done.
+      waited: Called with seconds in which the device had nothing to do, since there was a region.
+      compiled: If given all programs are compiled before the first batch is there; called with the
+        layout then, of fewer images at once where so many do not fit.
     """
     surrogates, targets = layout.replicate((tuple(surrogates), targets))
-    regions = iter(regions)
-    while faces := list(islice(regions, size)):
-        count = len(faces)
-        rows = _dealt(count, size, len(layout.devices))
-        valid = np.isin(np.arange(size), rows)
-        padded = [faces[0]] * size
-        for row, face in zip(rows, faces, strict=True):
-            padded[row] = face
-        images = np.stack([face.pixels for face in padded])
-        batch = Batch(
-            images,
-            image_keys(seed, images),
-            np.stack([face.matrix for face in padded]).astype(np.float32),
-            valid,
+    preparation = Preparation(iter(regions), size, seed, layout, kept)
+    with _beside(layout) as ask:
+        coming = ask(preparation)
+        if compiled:
+            shapes = (jax.ShapeDtypeStruct((size, *one), np.float32) for one in (_REGION, (2, 3)))
+            images, alignments = shapes
+            layout = prepare(
+                surrogates,
+                images,
+                targets.astype(np.float32),
+                settings,
+                layout=layout,
+                alignments=alignments,
+            )
+            compiled(layout)
+        under_way = partial(
+            _UnderWay, surrogates, targets=targets, settings=settings, layout=layout
         )
-        found = drive(
-            surrogates,
-            batch,
-            targets,
-            settings,
-            layout=layout,
-            progress=lambda share, count=count: progress(share * count),
-            kept=kept,
-        )
-        for row in rows:
-            yield Mask(found.protected[row] - images[row], int(found.target[row]))
+        resting, made, seconds_a_call = time.monotonic(), iter(()), 0.0
+        while True:
+            if not coming.done():
+                yield from made
+            prepared = coming.result()
+            if prepared is None:
+                break
+            waited(time.monotonic() - max(resting, preparation.began))
+            one = under_way(batch=prepared.batch, unfinished=prepared.unfinished)
+            coming = ask(preparation)
+            queued, since = one.queued, time.monotonic()
+            yield from made
+            over = time.monotonic() - since - queued * seconds_a_call
+            if over > 0 and one.at_rest:
+                waited(over)
+            found = one.finish(partial(_of_faces, progress, len(prepared.rows)))
+            resting, seconds_a_call = time.monotonic(), one.seconds_a_call
+            made = _each(prepared, found)
+            if on_cpu(layout):
+                trim()
+        yield from made
 
 
-def size_of_batch(faces: int, most: int, *, devices: int, group: int, padding_is_free: bool) -> int:
-    """Number of faces in a batch: one of few, since each is a program of its own.
+@contextlib.contextmanager
+def _beside(layout: Layout) -> Iterator[Callable[[Callable[[], T]], Future[T]]]:
+    """What has something done beside the device's work; on a CPU only when it is asked for.
 
-    Args:
-      faces: how many there are, more or less.
-      most: how many are wanted together.
-      devices: their number: all of them get as many, but where groups do not divide among them.
-      group: of faces that the MMD takes together; a batch of more than one has whole ones.
-      padding_is_free: as on a CPU, where one size serves all numbers but 1.
+    What is being done in the end is not waited for, as it may take many more photos. It goes no
+    further than to the next one when no more are found.
     """
-    if faces <= 1 or most < devices:
-        return min(most, max(1, faces))
-    wanted = most if padding_is_free else min(faces, most)
-    size = math.ceil(wanted / devices) * devices
-    return size if size <= group or size % group == 0 else math.ceil(wanted / group) * group
+    if on_cpu(layout):
+        yield when_asked
+        return
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool.submit
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _dealt(faces: int, size: int, devices: int) -> Int[np.ndarray, " faces"]:
-    """Rows of a batch for so many faces, dealt out to the devices in turn.
-
-    A device has neighbouring rows; on a CPU padding costs nothing, so that all have as much to do.
-    """
-    share = math.ceil(size / devices)
-    rows = np.arange(devices * share).reshape(devices, share).T.ravel()
-    return rows[rows < size][:faces]  # the last device may have less than its share
+def _of_faces(progress: Callable[[float], None], count: int, share: float) -> None:
+    progress(share * count)
 
 
-def _digest(batch: Batch) -> str:
-    """Stands for a batch's images and their random keys."""
-    digest = hashlib.sha256(np.ascontiguousarray(batch.images))
-    digest.update(np.asarray(jax.random.key_data(batch.keys)))
-    return digest.hexdigest()[:16]
+def _each(prepared: Prepared, found: Finished) -> Iterator[Mask]:
+    """The mask of each face of a batch."""
+    protected, target = np.asarray(found.protected), np.asarray(found.target)
+    for row in prepared.rows:
+        yield Mask(protected[row] - prepared.images[row], int(target[row]))

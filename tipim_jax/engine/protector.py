@@ -11,44 +11,40 @@ does.
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict
-from functools import partial
-from itertools import chain
+from functools import cached_property, partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Literal
 
 import jax
-import numpy as np
 
-from tipim_jax.backend import backend
+from tipim_jax.backend import backend, on_the_cpu
 from tipim_jax.datasets.crops import aligner_version
 from tipim_jax.engine import defaults
+from tipim_jax.engine.batches import Layouts, Sizes
 from tipim_jax.engine.choosing import Chooser, Chosen
 from tipim_jax.engine.found import (
     FAULTS,
-    NOT_FINITE,
-    FaceOutcome,
     FoundPhoto,
     MaskedPhoto,
     Protected,
     said_of,
 )
-from tipim_jax.engine.loop import masks, size_of_batch
+from tipim_jax.engine.loop import masks
 from tipim_jax.engine.pictures import Picture, pixels_of
-from tipim_jax.engine.stream import PhotoStream, Waiting
+from tipim_jax.engine.stream import PhotoStream
 from tipim_jax.engine.targets import Targets, load_targets
-from tipim_jax.engine.threads import ahead, threads
+from tipim_jax.engine.threads import Crew, ahead, threads
 from tipim_jax.identification.recogniser import Recogniser
 from tipim_jax.method import PRESETS, Layout, Surrogate, TipIm
 from tipim_jax.networks import PRECISIONS, PrecisionName, onet
 from tipim_jax.networks.precision import chosen
-from tipim_jax.photos import YUNET, FaceDetector, PhotoError, region
-from tipim_jax.runtime import configure, cores
+from tipim_jax.photos import YUNET, FaceDetector, region
+from tipim_jax.runtime import configure
 from weights_convert import obtain
 
-# Threads that find faces. On a machine whose CPU is the device they are to leave it alone.
-FINDERS = max(1, min(8, cores() // 2))
 # Batches whose faces are found before their turn comes; a photo has one face more often than not.
 READ_AHEAD = 2
 
@@ -62,10 +58,12 @@ class Protector:
       surrogates: Networks that masks are made against, by name.
       dtype: What they compute in.
       seed: Start of all random numbers.
-      batch_size: Number of faces that are protected together.
+      batch_size: Number of faces that are protected together, if there are so many.
       detector: Finds the faces.
       chooser: Chooses which of them are protected; None: all are.
     """
+
+    _several = False  # whether the size of a batch depends on the run, too
 
     def __init__(
         self,
@@ -74,7 +72,7 @@ class Protector:
         surrogates: Sequence[str | Recogniser] = defaults.SURROGATES,
         targets: str | Path | Targets | None = None,
         seed: int = 0,
-        batch_size: int = defaults.BATCH_SIZE,
+        batch_size: int | None = None,
         dtype: Literal["auto", PrecisionName] = "auto",
         chooser: Chooser | None = None,
     ):
@@ -86,7 +84,8 @@ class Protector:
           targets: Folder with one photo of each person who is to be imitated, or such people that
             are loaded already; None: ten of the bundled people.
           seed: The same seed gives the same masks.
-          batch_size: Number of faces that are protected together.
+          batch_size: Number of faces that are protected together. None: 8 on a CPU; on an
+            accelerator up to 64 for each device, and more in a long run, up to 256.
           dtype: What the surrogates compute in, see `networks.precision`; auto: float32 on a CPU,
             bfloat16 on an accelerator.
           chooser: Chooses which faces are protected; None: all are.
@@ -100,7 +99,8 @@ class Protector:
         kind = backend()
         self.method = PRESETS[defaults.PRESET]() if method is None else method
         self.method.check()
-        if batch_size < 1:
+        self._several = batch_size is None and kind != "cpu"
+        if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
         self.seed = seed
         self.detector = FaceDetector(obtain(YUNET))
@@ -113,7 +113,9 @@ class Protector:
         loaded = [Recogniser.load(one) if isinstance(one, str) else one for one in surrogates]
         self.surrogates = {one.network.name: one for one in loaded}
         self._surrogates = tuple(as_surrogate(one, self.dtype) for one in self.surrogates.values())
-        self.batch_size = batch_size
+        if self._several:
+            batch_size = self._layouts.most
+        self.batch_size = batch_size or defaults.BATCH_SIZE
         self.chooser = chooser
 
     def with_settings(self, method: TipIm, *, seed: int | None = None) -> "Protector":
@@ -121,6 +123,7 @@ class Protector:
         method.check()
         other = copy.copy(self)
         other.method = method
+        vars(other).pop("_layouts", None)
         other.seed = self.seed if seed is None else seed
         return other
 
@@ -155,21 +158,30 @@ class Protector:
         """
         found = self.find(picture)
         (masked,) = self.masked([found])
-        return _protected(masked, self.method)
+        return masked.protected(self.method)
 
     def protect_many(self, pictures: Iterable[Picture]) -> Iterator[Protected]:
         """Protects a stream of pictures, in order; faces are found while the device works.
 
-        No more than a few batches of pictures are in memory. A file that cannot be read costs the
-        others nothing: its `fault` says why.
+        No more than a few batches of pictures are in memory, and of files the faces alone. A file
+        that cannot be read costs the others nothing: its `fault` says why.
 
         Raises:
           ValueError, TypeError: as `protect`, when the stream comes to such a picture.
         """
-        with threads(FINDERS) as pool:
-            found = ahead(self.find_or_fault, pictures, pool, READ_AHEAD * self.batch_size)
-            for masked in self.masked(found):
-                yield _protected(masked, self.method)
+        crew = Crew.here()
+        count = len(pictures) if isinstance(pictures, Sized) else None
+        added = methodcaller("protected", self.method)
+        with (
+            threads(crew.writers) as adding,
+            threads(crew.finders, one_core_each=crew.one_core_each) as finders,
+        ):
+            found = ahead(
+                self.find_or_fault, pictures, finders, READ_AHEAD * self._sizes.most_of(count)
+            )
+            masked = self.masked(found, expected=count)
+            beside = partial(ahead, pool=adding, most=2 * crew.writers)
+            yield from map(added, masked) if self._on_cpu else beside(added, masked)
 
     def find(self, picture: Picture, *, first_frame: bool = False) -> FoundPhoto:
         """Finds the faces of one picture; errors as `protect`.
@@ -178,7 +190,8 @@ class Protector:
           first_frame: Of a file that is an animation take the first picture.
         """
         pixels, digest = pixels_of(picture, first_frame=first_frame)
-        faces, unsure = map(tuple, self.detector.find(pixels))
+        with on_the_cpu():
+            faces, unsure = map(tuple, self.detector.find(pixels))
         chosen = self.chooser(pixels, faces, unsure) if self.chooser else Chosen(faces, unsure)
         return FoundPhoto(
             source=picture,
@@ -202,21 +215,26 @@ class Protector:
         self,
         photos: Iterable[FoundPhoto],
         *,
+        expected: int | None = None,
         progress: Callable[[float], None] = lambda _: None,
+        waited: Callable[[float], None] = lambda _: None,
         kept: Path | None = None,
         one_size: bool = False,
     ) -> Iterator[MaskedPhoto]:
         """Makes the masks of a stream of photos, in order.
 
         Args:
+          photos: Taken a batch at a time; on an accelerator by a thread, ahead of time.
+          expected: Number of photos, where it is known and they are no list: an accelerator then
+            need not wait for the first ones to know how many faces to protect together.
           progress: Called with the number of photos' worth of work just done.
+          waited: Called with seconds in which the device had nothing to do, since there was a face.
           kept: Folder in which the state of a batch under way is kept, so that it can go on.
           one_size: Pad few faces to the size of a whole batch, of which there is one program;
             otherwise few are a program of their own, to be compiled first.
         """
-        photos = iter(photos)
-        first, size = ([], self._size(self.batch_size)) if one_size else self._first_batch(photos)
-        stream = PhotoStream(chain(first, photos), progress)
+        photos, size = self._sizes.begin(photos, expected, one_size=one_size)
+        stream = PhotoStream(photos, self.targets.names, progress)
         found = masks(
             self._surrogates,
             stream.regions(),
@@ -226,49 +244,38 @@ class Protector:
             seed=self.seed,
             layout=self.layout(size),
             progress=stream.advance,
+            waited=waited,
+            compiled=None if self._on_cpu else self._layouts.to_compile(size),
             kept=kept and kept / self.decides[:16],  # whose state is no use to other settings
         )
         for mask in found:
             stream.add(mask)
-            yield from map(self._with_outcomes, stream.complete())
-        yield from map(self._with_outcomes, stream.complete())
+            yield from stream.complete()
+        yield from stream.complete()
+
+    @cached_property
+    def _layouts(self) -> Layouts:
+        return Layouts(self._surrogates, self.targets.crops, self.method)
 
     def layout(self, size: int) -> Layout:
-        """How a batch of so many faces is laid out on the devices."""
-        batch_of = jax.ShapeDtypeStruct((size, *self.targets.crops.shape[1:]), np.float32)
-        count = self.method.gradients(len(self.targets.crops))
-        return Layout.choose(self._surrogates, batch_of, count)
+        """How a batch of so many faces is laid out on the devices; the same each time."""
+        return self._layouts.of(size)
 
-    def _first_batch(self, photos: Iterator[FoundPhoto]) -> tuple[list[FoundPhoto], int]:
-        """The first photos, as many as tell the size of the batches, and that size."""
-        first: list[FoundPhoto] = []
-        faces = 0
-        for photo in photos:
-            first.append(photo)
-            faces += len(photo.faces)
-            if faces > (1 if self._on_cpu else self.batch_size):
-                break
-        return first, self._size(faces)
+    @property
+    def work(self) -> dict[str, str | int]:
+        """How masks are made, for who reads the results: numbers of faces, types, devices."""
+        size = self.batch_size if self._on_cpu else self._layouts.last or self.batch_size
+        return {"batch_size": size, "dtype": self.dtype, "layout": str(self.layout(size))}
 
-    def _size(self, faces: int) -> int:
-        return size_of_batch(
-            faces,
+    @property
+    def _sizes(self) -> Sizes:
+        return Sizes(
             self.batch_size,
+            several=self._several,
             devices=jax.local_device_count(),
             group=self.method.mmd_group_size,
-            padding_is_free=self._on_cpu,
+            on_cpu=self._on_cpu,
         )
-
-    def _with_outcomes(self, one: Waiting) -> MaskedPhoto:
-        outcomes, values = [], []
-        doubts = one.photo.doubts or (None,) * len(one.masks)
-        for face, mask, doubt in zip(one.photo.faces, one.masks, doubts, strict=True):
-            finite = bool(np.isfinite(mask.values).all())
-            target = self.targets.names[mask.target] if finite and mask.target >= 0 else None
-            reason = doubt if finite else NOT_FINITE
-            outcomes.append(FaceOutcome(face, target, finite, reason, finite and bool(doubt)))
-            values.append(mask.values if finite else np.zeros_like(mask.values))
-        return MaskedPhoto(one.photo, tuple(values), (*outcomes, *one.photo.others))
 
 
 def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
@@ -279,17 +286,6 @@ def as_surrogate(recogniser: Recogniser, dtype: str = "float32") -> Surrogate:
     precision = PRECISIONS[dtype]
     variables = network.weights_in(recogniser.variables, precision)
     return Surrogate(partial(network.embed, precision=precision), variables)
-
-
-def _protected(masked: MaskedPhoto, method: TipIm) -> Protected:
-    photo = masked.photo
-    if photo.fault:
-        return Protected(photo.source, None, fault=photo.fault)
-    try:
-        pixels = photo.read()
-    except PhotoError as error:
-        return Protected(photo.source, None, fault=str(error))
-    return Protected(photo.source, masked.added_to(pixels, method), masked.outcomes)
 
 
 def _digest(*decides) -> str:

@@ -45,9 +45,12 @@ class Unfinished:
 
     def restore(self, started: State) -> tuple[State, int]:
         """The state that was kept last, or the given one, and how many iterations it has done."""
+        kept = self._kept()
+        if not kept:  # an accelerator is not waited for
+            return started, 0
         leaves, structure = jax.tree.flatten(started)
         expected = _arrays(started)  # NumPy's, which Orbax then gives back
-        for folder in reversed(self._kept()):
+        for folder in reversed(kept):
             try:
                 with _alone():
                     found = ocp.load(folder.absolute(), expected)

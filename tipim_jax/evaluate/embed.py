@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from tipim_jax.console import Console
 from tipim_jax.identification import normalise
-from tipim_jax.identification.recogniser import BATCH, Recogniser
+from tipim_jax.identification.recogniser import Recogniser, together
 from tipim_jax.networks import Network, get
 from tipim_jax.photos import SIZE, write_whole
 from tipim_jax.progress import progress
@@ -66,8 +66,9 @@ def main(arguments: list[str]) -> int:
     doing = f"embedding {len(crops)} faces with {network.name}"
     with write_whole(options.output) as stream, progress(doing, len(crops)) as advance:
         np.lib.format.write_array_header_1_0(stream, header)
-        for first in range(0, len(crops), BATCH):
-            batch = np.asarray(crops[first : first + BATCH])
+        most = together()
+        for first in range(0, len(crops), most):
+            batch = np.asarray(crops[first : first + most])
             stream.write(embed(batch).astype("<f4").tobytes())
             advance(len(batch))
     Console().print(f"{options.output}: float32 {list(header['shape'])}, {network.name}")
@@ -79,7 +80,7 @@ def embedder(
 ) -> Callable[[np.ndarray], Float[np.ndarray, "batch dim"]]:
     """A function that embeds faces, RGB in [0, 255], into vectors of length 1."""
     recogniser = Recogniser(network, variables)
-    return lambda crops: np.asarray(normalise(recogniser(crops)))
+    return lambda crops: np.asarray(normalise(recogniser(crops, many=True)))
 
 
 def _open(file: Path, network: Network) -> UInt8[np.ndarray, "faces height width 3"]:

@@ -50,6 +50,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "visibility": [
             "SEEN",
+            "Dssim",
             "changes",
             "dssim",
             "face_changes",

@@ -22,6 +22,14 @@ from tipim_jax.runtime import uncollected
 BATCH = 16  # faces that are embedded together
 # A CPU gains nothing by more (`networks.inference`), and one photo's two faces are soon known.
 _BATCH_ON_CPU = 4
+# On an accelerator, of sets of faces. Other sizes would be programs of their own, each of which
+# takes up to a minute to compile.
+_MANY = 128
+
+
+def together() -> int:
+    """Number of faces of a set that are shown to a recogniser at once."""
+    return BATCH if jax.default_backend() == "cpu" else _MANY
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +73,16 @@ class Recogniser:
         return cls(networks.get(name), jax.device_put(weights_convert.load(name)))
 
     def __call__(
-        self, images: Num[np.ndarray, "images height width 3"]
+        self, images: Num[np.ndarray, "images height width 3"], *, many: bool = False
     ) -> Float[np.ndarray, "images dim"]:
         """Embeddings, not normalised; batches of one shape, so that one program serves any number.
 
         Args:
           images: RGB in [0, 255]: canonical crops, or faces of the network's own input size.
+          many: They are of a set, `together` or fewer at its end: an accelerator takes more at once
+            than it would of a photo's.
         """
-        size = _BATCH_ON_CPU if jax.default_backend() == "cpu" else BATCH
+        size = _BATCH_ON_CPU if jax.default_backend() == "cpu" else _MANY if many else BATCH
         embeddings = [np.zeros((0, self.network.embedding_size), np.float32)]
         for first in range(0, len(images), size):
             batch = images[first : first + size].astype(np.float32)
@@ -110,17 +120,17 @@ def embed_batches(
     progress: Callable[[float], None] = lambda _: None,
 ) -> Iterator[tuple[str, Float[np.ndarray, "some dim"]]]:
     """As `embed`, the next few embeddings of one recogniser at a time."""
-    waiting = {name: [] for name in recognisers}
+    waiting, most = {name: [] for name in recognisers}, together()
     for face in faces:
         for name, recogniser in recognisers.items():
             waiting[name].append(face.to(recogniser.looking))
-            if len(waiting[name]) == BATCH:
-                yield name, recogniser(np.stack(waiting[name]))
+            if len(waiting[name]) == most:
+                yield name, recogniser(np.stack(waiting[name]), many=True)
                 waiting[name].clear()
         progress(1)
     for name, recogniser in recognisers.items():
         if waiting[name]:
-            yield name, recogniser(np.stack(waiting[name]))
+            yield name, recogniser(np.stack(waiting[name]), many=True)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -164,11 +164,25 @@ def dssim(
     SSIM as of `ssim`, whose windows lie within the box; arguments and errors as of `seen`. NaN
     where less of the box than such a window lies in the photo.
     """
-    _check(original[None], protected[None])
-    before, after = (in_box(pixels, box).astype(np.float64) for pixels in (original, protected))
-    if min(before.shape[:2]) < SSIM_WINDOW:
-        return math.nan
-    return (1 - float(ssim_map(before, after).mean())) / 2
+    return Dssim(original, box)(protected)
+
+
+class Dssim:
+    """`dssim` of one face's box, for several protected versions of a photo."""
+
+    def __init__(self, original: UInt8[np.ndarray, "height width 3"], box: Float[np.ndarray, " 4"]):
+        """Takes the photo before, and the box; see `dssim`."""
+        self._original, self._box = original, box
+        before = in_box(original, box).astype(np.float64)
+        self._before = _Moments(before) if min(before.shape[:2]) >= SSIM_WINDOW else None
+
+    def __call__(self, protected: UInt8[np.ndarray, "height width 3"]) -> float:
+        """Of the photo after; value and errors as of `dssim`."""
+        _check(self._original[None], protected[None])
+        if self._before is None:
+            return math.nan
+        after = _Moments(in_box(protected, self._box).astype(np.float64))
+        return (1 - float(_ssim_of(self._before, after).mean())) / 2
 
 
 def face_changes(before: Shown, after: Shown) -> dict[str, Float[np.ndarray, " 1"]]:
@@ -201,17 +215,26 @@ def ssim_map(
     before: Float[np.ndarray, "height width 3"], after: Float[np.ndarray, "height width 3"]
 ) -> Float[np.ndarray, "rows columns 3"]:
     """SSIM at each place where its window of 11 × 11 lies within the image, by channel."""
-    margin = SSIM_WINDOW // 2
+    return _ssim_of(_Moments(before), _Moments(after))
 
-    def mean_of(image):
-        size = (SSIM_WINDOW, SSIM_WINDOW)
-        return cv2.GaussianBlur(image, size, SSIM_DEVIATION)[margin:-margin, margin:-margin]
 
-    means = mean_of(before), mean_of(after)
-    variances = (mean_of(x * x) - m * m for x, m in zip((before, after), means, strict=True))
-    covariance = mean_of(before * after) - means[0] * means[1]
-    return ((2 * means[0] * means[1] + _C1) * (2 * covariance + SSIM_C2)) / (
-        (means[0] ** 2 + means[1] ** 2 + _C1) * (sum(variances) + SSIM_C2)
+class _Moments:
+    """An image, and its mean and variance in SSIM's window at each place."""
+
+    def __init__(self, image: Float[np.ndarray, "height width 3"]):
+        self.image, self.mean = image, _mean_of(image)
+        self.variance = _mean_of(image * image) - self.mean * self.mean
+
+
+def _mean_of(image):
+    margin, size = SSIM_WINDOW // 2, (SSIM_WINDOW, SSIM_WINDOW)
+    return cv2.GaussianBlur(image, size, SSIM_DEVIATION)[margin:-margin, margin:-margin]
+
+
+def _ssim_of(one: _Moments, other: _Moments):
+    covariance = _mean_of(one.image * other.image) - one.mean * other.mean
+    return ((2 * one.mean * other.mean + _C1) * (2 * covariance + SSIM_C2)) / (
+        (one.mean**2 + other.mean**2 + _C1) * (one.variance + other.variance + SSIM_C2)
     )
 
 

@@ -1,0 +1,387 @@
+"""What the host does beside an accelerator, with a made-up device that works when it is told to."""
+
+import dataclasses
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
+
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from tests.method_toy import crops, surrogate
+from tipim_jax.attack import measure
+from tipim_jax.backend import on_the_cpu
+from tipim_jax.engine import batches, loop, protector
+from tipim_jax.engine.files import Outcome, _Writing
+from tipim_jax.engine.found import FoundPhoto, MaskedPhoto
+from tipim_jax.engine.stream import PhotoStream
+from tipim_jax.engine.threads import Crew, threads
+from tipim_jax.engine.unfinished import Unfinished
+from tipim_jax.method import Layout, TipIm
+from tipim_jax.photos import PhotoError
+
+PATIENCE = 20  # seconds after which a test fails that else would wait for ever
+SETTINGS = SimpleNamespace(iterations=12)
+
+
+class Array:
+    """Is there when the device has made it."""
+
+    def __init__(self, made: Future):
+        self.made = made
+
+    def block_until_ready(self):
+        self.made.result(PATIENCE)
+        return self
+
+    def is_ready(self):
+        return self.made.done()
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.made.result(PATIENCE), dtype)
+
+
+class Device:
+    """Adds 1 to all images in each iteration, one call after the other.
+
+    Attributes:
+      calls: Of each the number of valid images and of iterations.
+      before: Called with the number of each call before it is made.
+    """
+
+    platform = "gpu"
+
+    def __init__(self, monkeypatch, before=lambda number: None):
+        self.calls, self.before = [], before
+        self._pool = ThreadPoolExecutor(1)
+        monkeypatch.setattr(loop, "start", self.start)
+        monkeypatch.setattr(loop, "advance", self.advance)
+
+    def start(self, surrogates, images, targets, keys, settings, *, alignments, valid, layout):
+        images = np.asarray(images)
+        target = Array(self._pool.submit(np.zeros, len(images), int))
+        return valid, SimpleNamespace(
+            protected=Array(self._pool.submit(lambda: images)), target=target
+        )
+
+    def advance(self, surrogates, valid, state, *, settings, count, layout):
+        number = len(self.calls)
+        self.calls.append((int(valid.sum()), count))
+
+        def call():
+            self.before(number)
+            return np.asarray(state.protected) + count
+
+        protected = Array(self._pool.submit(call))
+        return SimpleNamespace(protected=protected, target=state.target), protected
+
+    def masks(self, regions, *, size=2, **how):
+        layout = SimpleNamespace(devices=(self,), replicate=lambda tree: tree)
+        targets, how = np.zeros((1, 2, 2, 3)), {"progress": lambda _: None, **how}
+        return loop.masks([], regions, targets, SETTINGS, size=size, seed=0, layout=layout, **how)
+
+
+class Cpu(Device):
+    platform = "cpu"
+
+
+def regions(count):
+    for number in range(count):
+        yield SimpleNamespace(pixels=np.full((4, 4, 3), number, np.uint8), matrix=np.eye(2, 3))
+
+
+@pytest.mark.parametrize("kind", [Device, Cpu])
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_masks_are_the_same_in_their_order_beside_whatever_device(kind, size, monkeypatch):
+    device, done = kind(monkeypatch), []
+    found = list(device.masks(regions(7), size=size, progress=done.append))
+    assert len(found) == 7
+    assert all((mask.values == SETTINGS.iterations).all() for mask in found)
+    assert sum(done) == pytest.approx(7)
+    batches = -(-7 // size)
+    assert [count for _, count in device.calls] == [5, 5, 2] * batches
+
+
+@pytest.mark.thorough
+def test_masks_of_the_method_itself_are_the_same_to_the_last_byte_beside_a_device(monkeypatch):
+    """A CPU that is taken for an accelerator, with two batches and one that is not full."""
+    noise = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), np.uint8)
+    matrix = np.array([[2.8, 0, 0], [0, 2.8, 0]])
+    settings = dataclasses.replace(TipIm(), iterations=7)
+    surrogates = [surrogate(size=112)]
+    layout = Layout(tuple(jax.local_devices()[:1]), 1, 2)
+
+    def found(**how):
+        return list(
+            loop.masks(
+                surrogates,
+                [SimpleNamespace(pixels=pixels, matrix=matrix) for pixels in noise],
+                crops(2, size=112),
+                settings,
+                size=2,
+                seed=3,
+                layout=layout,
+                progress=lambda _: None,
+                **how,
+            )
+        )
+
+    one_after_the_other = found()
+    for module in (loop, batches):
+        monkeypatch.setattr(module, "on_cpu", lambda _: False)
+    beside = found(compiled=lambda fitting: None)
+    assert len(beside) == 5 and all(np.abs(mask.values).max() > 1 for mask in beside)
+    for mask, same in zip(beside, one_after_the_other, strict=True):
+        np.testing.assert_array_equal(mask.values, same.values)
+        assert mask.target == same.target
+
+
+def test_while_a_batch_is_worked_on_the_next_one_is_prepared_and_the_last_one_is_taken(monkeypatch):
+    asked, taken = threading.Event(), threading.Event()
+
+    def before(call):
+        if call == 2:  # the last one of the first batch
+            assert asked.wait(PATIENCE), "the next faces were not asked for meanwhile"
+        if call == 3:  # the first one of the second
+            assert taken.wait(PATIENCE), "the masks of the first batch were not given meanwhile"
+
+    def noted():
+        for number, region in enumerate(regions(4)):
+            if number == 3:
+                asked.set()
+            yield region
+
+    device = Device(monkeypatch, before)
+    for number, _ in enumerate(device.masks(noted())):
+        if number == 1:
+            taken.set()
+    assert number == 3 and device.calls == [(2, 5), (2, 5), (2, 2)] * 2
+
+
+def test_masks_do_not_wait_for_faces_that_are_not_found_yet(monkeypatch):
+    found, taken = threading.Event(), 0
+
+    def slowly():
+        yield from regions(2)
+        assert found.wait(PATIENCE), "the first masks were kept back"
+        yield from regions(2)
+
+    for _ in Device(monkeypatch).masks(slowly()):
+        taken += 1
+        if taken == 2:
+            found.set()
+    assert taken == 4
+
+
+def test_a_device_has_a_call_queued_behind_the_one_that_it_works_on(monkeypatch):
+    queued = []
+    device = Device(monkeypatch, lambda number: two.wait(PATIENCE))
+    two = threading.Event()
+    advance = device.advance
+
+    def noting(*arguments, **how):
+        made = advance(*arguments, **how)
+        queued.append(len(device.calls))
+        if len(device.calls) == 2:
+            two.set()
+        return made
+
+    monkeypatch.setattr(loop, "advance", noting)
+    assert len(list(device.masks(regions(2)))) == 2
+    assert queued == [1, 2, 3] and two.is_set()
+
+
+def test_who_stops_does_not_wait_for_faces(monkeypatch):
+    never = threading.Event()
+
+    def endless():
+        yield from regions(2)
+        never.wait(PATIENCE)
+
+    masks = Device(monkeypatch).masks(endless())
+    next(masks)
+    masks.close()
+    assert not never.is_set()
+    never.set()
+
+
+def test_programs_are_made_while_the_first_faces_are_looked_for_and_fit(monkeypatch):
+    began, layouts = threading.Event(), []
+
+    def late():
+        assert began.wait(PATIENCE), "nothing was compiled meanwhile"
+        yield from regions(3)
+
+    def prepare(surrogates, images, targets, settings, *, layout, alignments):
+        assert (images.shape, alignments.shape) == ((2, 224, 224, 3), (2, 2, 3))
+        began.set()
+        return SimpleNamespace(**vars(layout), fewer=True)
+
+    device = Device(monkeypatch)
+    monkeypatch.setattr(loop, "prepare", prepare)
+    monkeypatch.setattr(
+        loop,
+        "start",
+        lambda *some, layout, **how: (
+            layouts.append(layout) or device.start(*some, layout=layout, **how)
+        ),
+    )
+    assert len(list(device.masks(late(), compiled=layouts.append))) == 3
+    assert len(layouts) == 3 and all(layout.fewer for layout in layouts)
+
+
+def test_a_device_waits_for_faces_and_for_who_takes_its_masks(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+
+    def passing(seconds):
+        now[0] += seconds
+
+    def slowly():
+        passing(1000)  # before there is a face
+        for number, region in enumerate(regions(4)):
+            passing(number)
+            yield region
+
+    waited = []
+    for _ in Cpu(monkeypatch, lambda _: passing(50)).masks(slowly(), waited=waited.append):
+        passing(10)
+    assert waited == [1, 20 + 2 + 3]  # what comes after the last batch is not waited for
+
+
+def test_a_batch_of_which_nothing_was_kept_is_begun_without_waiting_for_its_state(tmp_path):
+    class Never:
+        def __array__(self, dtype=None, copy=None):
+            raise AssertionError("it was waited for")
+
+    state = [Never()]
+    assert Unfinished(tmp_path / "nothing").restore(state) == (state, 0)
+
+
+@pytest.mark.parametrize("faces", [[1, 1, 1], [3, 0, 2, 1, 5], [12]])
+def test_work_on_faces_adds_up_to_their_photos(faces):
+    done = []
+    photos = [FoundPhoto(None, None, "", (None,) * n, (None,) * n) for n in faces]
+    stream = PhotoStream(photos, (), done.append)
+    assert len(list(stream.regions())) == sum(faces)
+    for _ in range(7):
+        stream.advance(sum(faces) / 7)
+    assert sum(done) == pytest.approx(len(faces)) and min(done) >= 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "cores", "crew"),
+    [
+        ("cpu", 1, (1, 1, 1, False)),
+        ("cpu", 2, (1, 1, 1, False)),
+        ("cpu", 64, (8, 1, 1, False)),
+        ("gpu", 1, (1, 1, 1, True)),
+        ("gpu", 16, (10, 4, 16, True)),
+        ("tpu", 96, (60, 24, 96, True)),
+    ],
+)
+def test_cores_that_are_no_device_work_beside_it(kind, cores, crew):
+    assert Crew.of(kind, cores) == crew
+
+
+@pytest.mark.parametrize(("on_cpu", "taken", "size"), [(False, 0, 32), (True, 2, 8)])
+def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, size, monkeypatch):
+    sizes, photos = [], iter(range(100))
+    one = object.__new__(protector.Protector)
+    one._on_cpu, one._surrogates, one.method, one.seed = on_cpu, (), TipIm.fast(), 0
+    one.targets = SimpleNamespace(names=(), crops=np.zeros((10, 112, 112, 3)))
+    one.batch_size, one._several = 8 if on_cpu else 256, not on_cpu
+
+    def masks(*_, size, compiled, **__):
+        sizes.append(size)
+        if compiled:
+            compiled("a layout")
+        return iter(())
+
+    monkeypatch.setattr(protector, "masks", masks)
+    monkeypatch.setattr(batches.Layout, "choose", lambda *_: "another")
+    found = (SimpleNamespace(faces=(1,), number=number) for number in photos)
+    list(one.masked(found, expected=20))
+    assert sizes == [size] and next(photos) == taken
+    assert one.layout(size) == ("another" if on_cpu else "a layout")
+
+
+@pytest.mark.parametrize(("on_cpu", "size"), [(False, 32), (True, 8)])
+def test_a_batch_of_one_size_is_laid_out_once_and_results_say_how(on_cpu, size, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(
+        batches.Layout, "choose", lambda _, crops, count: chosen.append(crops) or f"of {crops}"
+    )
+    one = object.__new__(protector.Protector)
+    one._on_cpu, one._surrogates, one.dtype, one.method = on_cpu, (), "bfloat16", TipIm.fast()
+    one.targets = SimpleNamespace(crops=np.zeros((10, 112, 112, 3)))
+    one.batch_size = 8 if on_cpu else 256
+    for _ in range(3):  # as what is free in its memory differs, others would be other programs
+        assert one.layout(32) == one.layout(32)
+    assert len(chosen) == 1
+    layout = f"of {jax.ShapeDtypeStruct((size, 112, 112, 3), np.float32)}"
+    assert one.work == {"batch_size": size, "dtype": "bfloat16", "layout": layout}
+
+
+def test_after_ctrl_c_a_few_photos_are_written_and_no_more():
+    writing, go_on, outcome = threading.Event(), threading.Event(), Outcome()
+
+    def write(masked):
+        writing.set()
+        assert go_on.wait(PATIENCE)
+        return masked.photo.source
+
+    with ThreadPoolExecutor(1) as pool:
+        one = _Writing(pool, write, outcome, most=100)
+        for number in range(60):
+            one.add(MaskedPhoto(SimpleNamespace(source=number), (), ()))
+        assert writing.wait(PATIENCE)
+        threading.Timer(0.05, go_on.set).start()
+        one.stop()
+    assert list(outcome.photos) == list(range(16))
+
+
+def test_small_things_are_computed_on_the_host(monkeypatch):
+    host = jax.local_devices(backend="cpu")[0]
+    with on_the_cpu():
+        assert jax.config.jax_default_device is None
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with on_the_cpu():
+        assert jax.config.jax_default_device == host
+    monkeypatch.setattr(jax, "local_devices", lambda **_: (_ for _ in ()).throw(RuntimeError))
+    with on_the_cpu():
+        assert jax.config.jax_default_device is None
+
+
+@pytest.mark.parametrize("readers", [1, 5])
+def test_saved_photos_are_shown_in_their_order_however_many_are_read_at_once(readers, monkeypatch):
+    together = threading.Barrier(readers)
+
+    def read_back(photo, detector, *, with_pictures):
+        if photo.number < readers:  # no more are begun before the first is done
+            together.wait(PATIENCE)
+        if photo.number == 3:
+            raise PhotoError("it is gone")
+        return photo, [("before", photo.number)], [("after", photo.number), None]
+
+    crew = Crew(1, 1, readers, one_core_each=False)
+    monkeypatch.setattr(measure.Crew, "here", lambda: crew)
+    monkeypatch.setattr(measure, "read_back", read_back)
+    photos = [SimpleNamespace(number=n, file=SimpleNamespace(relative=n)) for n in range(9)]
+    album = measure._Album(photos, None, SimpleNamespace(add=lambda *_: lambda _: None))
+    others = [0, 1, 2, 4, 5, 6, 7, 8]
+    assert list(album.faces()) == [(when, n) for n in others for when in ("before", "after")]
+    assert album.saved == [photos[n] for n in others]
+    assert album.is_protected == [False, True] * 8
+    assert [one.reason for one in album.failed] == ["it is gone"]
+
+
+def test_opencv_takes_one_core_a_call_where_threads_have_the_others():
+    before = cv2.getNumThreads()
+    with threads(2, one_core_each=True) as pool:
+        assert pool.submit(cv2.getNumThreads).result() == 1
+    assert cv2.getNumThreads() == before
+    with threads(2) as pool:
+        assert pool.submit(cv2.getNumThreads).result() == before
