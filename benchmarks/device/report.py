@@ -81,7 +81,7 @@ def measured(run: Callable[[], list[dict[str, object]]]) -> list[dict[str, objec
     began = time.monotonic()
     try:
         rows = run()
-    except Exception as error:  # of whatever kind: the device is lent for minutes
+    except Exception as error:  # of whatever kind: the machine may be there for minutes alone
         traceback.print_exc()
         rows = [{"fault": f"{error!r:.500}", "traceback": traceback.format_exc()}]
     return [row | {"took": time.monotonic() - began} for row in rows]

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from tipim_jax.networks.ops.dense import dense_conv
 from tipim_jax.networks.ops.depthwise import depthwise_conv
-from tipim_jax.networks.ops.sums import channel_mean, pixel_sum, vector_product
+from tipim_jax.networks.ops.sums import channel_mean, vector_product
 
 _ZEROS = nn.initializers.zeros_init()
 _ONES = nn.initializers.ones_init()
@@ -118,10 +118,9 @@ class Depthwise(nn.Module):
         kernel = parameter(self, "kernel", _KERNEL, (self.size, self.size, x.shape[-1]))
         kernel = kernel.astype(x.dtype)
         if x.shape[1:3] == (self.size, self.size) and self.padding == 0:
-            exact = exact_dtype(x.dtype)
+            exact = exact_dtype(x.dtype)  # sums of products in one pass
             products = x.astype(exact) * kernel.astype(exact)
-            sums = pixel_sum(products.reshape(len(x), -1, 1, x.shape[-1]))
-            x = sums[:, None].astype(x.dtype)
+            x = products.sum(axis=(1, 2), keepdims=True).astype(x.dtype)
         else:
             # Taps that see zeros alone, at each edge of the kernel.
             idle = max(self.size - self.padding - max(x.shape[1:3]), 0) if self.stride == 1 else 0
