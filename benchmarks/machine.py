@@ -130,10 +130,14 @@ def forget_peak_memory() -> None:
         mark.write_text("5")
 
 
-def peak_memory(on: Sequence[jax.Device]) -> float:
-    """High-water mark in GB: of the fullest GPU since the process began, or of the process."""
+def peak_memory(on: Sequence[jax.Device]) -> float | None:
+    """High-water mark in GB: of the fullest accelerator since the process began, or of the process.
+
+    None where a device does not say.
+    """
     if on[0].platform != "cpu":
-        return max(device.memory_stats()["peak_bytes_in_use"] for device in on) / 1e9
+        known = [(device.memory_stats() or {}).get("peak_bytes_in_use") for device in on]
+        return max(known) / 1e9 if all(known) else None
     status = Path("/proc/self/status")
     if status.exists():
         mark = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

@@ -221,6 +221,7 @@ def test_one_face_and_many_are_one_program(monkeypatch):
     crops = np.zeros((1, 112, 112, 3), np.uint8)
     protector.targets = SimpleNamespace(names=("Ann",), crops=crops)
     protector.batch_size, protector.seed, protector._surrogates = 8, 0, ()
+    protector._several = False
     engine = ProtectorEngine()
     monkeypatch.setitem(vars(engine), "_protector", protector)
     pixels = 255 * np.eye(90, dtype=np.uint8)[..., None].repeat(3, 2)

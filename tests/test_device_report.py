@@ -161,10 +161,15 @@ def test_a_trace_without_kernels_says_what_it_holds(tmp_path):
 
 def options(tmp_path, **changed):
     given = {
-        **{"minutes": 8.0, "devices": [], "json": str(tmp_path / "report.json")},
+        **{"minutes": 8.0, "devices": [], "part": None, "json": str(tmp_path / "report.json")},
         **{"markdown": str(tmp_path / "report.md")},
     }
     return Namespace(**given | changed)
+
+
+def test_a_part_that_there_is_not_is_named_at_once(tmp_path):
+    with pytest.raises(SystemExit, match="--part network: expected one of ceilings, networks, "):
+        report.report(options(tmp_path, part=["ceilings", "network"]))
 
 
 def test_what_is_measured_is_written_whatever_comes_after(tmp_path, monkeypatch, capsys):

@@ -2,25 +2,19 @@
 
 import dataclasses
 import threading
+import time
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
-import cv2
 import jax
 import numpy as np
 import pytest
 
 from tests.method_toy import crops, surrogate
-from tipim_jax.attack import measure
-from tipim_jax.backend import on_the_cpu
-from tipim_jax.engine import batches, loop, protector
-from tipim_jax.engine.files import Outcome, _Writing
-from tipim_jax.engine.found import FoundPhoto, MaskedPhoto
-from tipim_jax.engine.stream import PhotoStream
-from tipim_jax.engine.threads import Crew, threads
+from tipim_jax.engine import batches, loop
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import Layout, TipIm
-from tipim_jax.photos import PhotoError
 
 PATIENCE = 20  # seconds after which a test fails that else would wait for ever
 SETTINGS = SimpleNamespace(iterations=12)
@@ -193,18 +187,52 @@ def test_a_device_has_a_call_queued_behind_the_one_that_it_works_on(monkeypatch)
     assert queued == [1, 2, 3] and two.is_set()
 
 
+def test_masks_that_are_made_are_given_before_the_error_of_the_next_faces(monkeypatch):
+    broken, taken = threading.Event(), []
+
+    def breaking():
+        yield from regions(2)
+        broken.set()
+        raise RuntimeError("these faces are broken")
+
+    def before(call):
+        if call == 2:  # the last one of the first batch
+            assert broken.wait(PATIENCE)
+            time.sleep(0.02)  # for the error to be there when the batch is done
+
+    masks = Device(monkeypatch, before).masks(breaking())
+    with pytest.raises(RuntimeError, match="these faces are broken"):
+        taken.extend(masks)
+    assert len(taken) == 2
+
+
+def test_of_a_batch_that_is_done_its_masks_alone_are_kept(monkeypatch):
+    device, problems, alive = Device(monkeypatch), [], []
+    begin = device.start
+
+    def noting(*some, **how):
+        alive.extend(problem() is not None for problem in problems)
+        problem, state = begin(*some, **how)
+        problems.append(weakref.ref(problem))
+        return problem, state
+
+    monkeypatch.setattr(loop, "start", noting)
+    assert len(list(device.masks(regions(6)))) == 6
+    assert alive == [False] * 3  # one of the first batch at the second's start, two at the third's
+
+
 def test_who_stops_does_not_wait_for_faces(monkeypatch):
-    never = threading.Event()
+    stopped, waited_for = threading.Event(), []
 
     def endless():
         yield from regions(2)
-        never.wait(PATIENCE)
+        waited_for.append(not stopped.wait(PATIENCE))
 
     masks = Device(monkeypatch).masks(endless())
     next(masks)
     masks.close()
-    assert not never.is_set()
-    never.set()
+    assert not waited_for
+    stopped.set()
 
 
 def test_programs_are_made_while_the_first_faces_are_looked_for_and_fit(monkeypatch):
@@ -258,130 +286,3 @@ def test_a_batch_of_which_nothing_was_kept_is_begun_without_waiting_for_its_stat
 
     state = [Never()]
     assert Unfinished(tmp_path / "nothing").restore(state) == (state, 0)
-
-
-@pytest.mark.parametrize("faces", [[1, 1, 1], [3, 0, 2, 1, 5], [12]])
-def test_work_on_faces_adds_up_to_their_photos(faces):
-    done = []
-    photos = [FoundPhoto(None, None, "", (None,) * n, (None,) * n) for n in faces]
-    stream = PhotoStream(photos, (), done.append)
-    assert len(list(stream.regions())) == sum(faces)
-    for _ in range(7):
-        stream.advance(sum(faces) / 7)
-    assert sum(done) == pytest.approx(len(faces)) and min(done) >= 0
-
-
-@pytest.mark.parametrize(
-    ("kind", "cores", "crew"),
-    [
-        ("cpu", 1, (1, 1, 1, False)),
-        ("cpu", 2, (1, 1, 1, False)),
-        ("cpu", 64, (8, 1, 1, False)),
-        ("gpu", 1, (1, 1, 1, True)),
-        ("gpu", 16, (10, 4, 16, True)),
-        ("tpu", 96, (60, 24, 96, True)),
-    ],
-)
-def test_cores_that_are_no_device_work_beside_it(kind, cores, crew):
-    assert Crew.of(kind, cores) == crew
-
-
-@pytest.mark.parametrize(("on_cpu", "taken", "size"), [(False, 0, 32), (True, 2, 8)])
-def test_a_run_of_known_length_does_not_wait_for_faces_to_begin(on_cpu, taken, size, monkeypatch):
-    sizes, photos = [], iter(range(100))
-    one = object.__new__(protector.Protector)
-    one._on_cpu, one._surrogates, one.method, one.seed = on_cpu, (), TipIm.fast(), 0
-    one.targets = SimpleNamespace(names=(), crops=np.zeros((10, 112, 112, 3)))
-    one.batch_size, one._several = 8 if on_cpu else 256, not on_cpu
-
-    def masks(*_, size, compiled, **__):
-        sizes.append(size)
-        if compiled:
-            compiled("a layout")
-        return iter(())
-
-    monkeypatch.setattr(protector, "masks", masks)
-    monkeypatch.setattr(batches.Layout, "choose", lambda *_: "another")
-    found = (SimpleNamespace(faces=(1,), number=number) for number in photos)
-    list(one.masked(found, expected=20))
-    assert sizes == [size] and next(photos) == taken
-    assert one.layout(size) == ("another" if on_cpu else "a layout")
-
-
-@pytest.mark.parametrize(("on_cpu", "size"), [(False, 32), (True, 8)])
-def test_a_batch_of_one_size_is_laid_out_once_and_results_say_how(on_cpu, size, monkeypatch):
-    chosen = []
-    monkeypatch.setattr(
-        batches.Layout, "choose", lambda _, crops, count: chosen.append(crops) or f"of {crops}"
-    )
-    one = object.__new__(protector.Protector)
-    one._on_cpu, one._surrogates, one.dtype, one.method = on_cpu, (), "bfloat16", TipIm.fast()
-    one.targets = SimpleNamespace(crops=np.zeros((10, 112, 112, 3)))
-    one.batch_size = 8 if on_cpu else 256
-    for _ in range(3):  # as what is free in its memory differs, others would be other programs
-        assert one.layout(32) == one.layout(32)
-    assert len(chosen) == 1
-    layout = f"of {jax.ShapeDtypeStruct((size, 112, 112, 3), np.float32)}"
-    assert one.work == {"batch_size": size, "dtype": "bfloat16", "layout": layout}
-
-
-def test_after_ctrl_c_a_few_photos_are_written_and_no_more():
-    writing, go_on, outcome = threading.Event(), threading.Event(), Outcome()
-
-    def write(masked):
-        writing.set()
-        assert go_on.wait(PATIENCE)
-        return masked.photo.source
-
-    with ThreadPoolExecutor(1) as pool:
-        one = _Writing(pool, write, outcome, most=100)
-        for number in range(60):
-            one.add(MaskedPhoto(SimpleNamespace(source=number), (), ()))
-        assert writing.wait(PATIENCE)
-        threading.Timer(0.05, go_on.set).start()
-        one.stop()
-    assert list(outcome.photos) == list(range(16))
-
-
-def test_small_things_are_computed_on_the_host(monkeypatch):
-    host = jax.local_devices(backend="cpu")[0]
-    with on_the_cpu():
-        assert jax.config.jax_default_device is None
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    with on_the_cpu():
-        assert jax.config.jax_default_device == host
-    monkeypatch.setattr(jax, "local_devices", lambda **_: (_ for _ in ()).throw(RuntimeError))
-    with on_the_cpu():
-        assert jax.config.jax_default_device is None
-
-
-@pytest.mark.parametrize("readers", [1, 5])
-def test_saved_photos_are_shown_in_their_order_however_many_are_read_at_once(readers, monkeypatch):
-    together = threading.Barrier(readers)
-
-    def read_back(photo, detector, *, with_pictures):
-        if photo.number < readers:  # no more are begun before the first is done
-            together.wait(PATIENCE)
-        if photo.number == 3:
-            raise PhotoError("it is gone")
-        return photo, [("before", photo.number)], [("after", photo.number), None]
-
-    crew = Crew(1, 1, readers, one_core_each=False)
-    monkeypatch.setattr(measure.Crew, "here", lambda: crew)
-    monkeypatch.setattr(measure, "read_back", read_back)
-    photos = [SimpleNamespace(number=n, file=SimpleNamespace(relative=n)) for n in range(9)]
-    album = measure._Album(photos, None, SimpleNamespace(add=lambda *_: lambda _: None))
-    others = [0, 1, 2, 4, 5, 6, 7, 8]
-    assert list(album.faces()) == [(when, n) for n in others for when in ("before", "after")]
-    assert album.saved == [photos[n] for n in others]
-    assert album.is_protected == [False, True] * 8
-    assert [one.reason for one in album.failed] == ["it is gone"]
-
-
-def test_opencv_takes_one_core_a_call_where_threads_have_the_others():
-    before = cv2.getNumThreads()
-    with threads(2, one_core_each=True) as pool:
-        assert pool.submit(cv2.getNumThreads).result() == 1
-    assert cv2.getNumThreads() == before
-    with threads(2) as pool:
-        assert pool.submit(cv2.getNumThreads).result() == before

@@ -79,7 +79,7 @@ def test_a_batch_that_was_under_way_does_not_go_on_with_other_settings(monkeypat
     monkeypatch.setattr(Protector, "layout", lambda *_: None)
     monkeypatch.setattr(Targets, "crops", None)
     for changes in ({}, {}, {"targets": _targets(contents=("a", "c"))}, {"method": TipIm.strong()}):
-        protector = _protector(_surrogates=(), _on_cpu=True, **changes)
+        protector = _protector(_surrogates=(), _on_cpu=True, _several=False, **changes)
         assert not list(protector.masked([], kept=tmp_path))
     same, again, *others = kept
     assert same == again and len({same, *others}) == 3

@@ -5,6 +5,7 @@ The masks are made up: what they do is not asked here.
 
 import dataclasses
 import os
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import ExifTags, Image
 from tipim_jax.attack import run
 from tipim_jax.attack.settings import Attack
 from tipim_jax.console import Console
+from tipim_jax.engine import files
 from tipim_jax.engine.found import FaceOutcome, FoundPhoto, MaskedPhoto
 from tipim_jax.engine.pictures import pixels_of
 from tipim_jax.engine.processes import join
@@ -79,14 +81,47 @@ def inodes(found):
     return {name: path.stat().st_ino for name, path in found.written.items()}
 
 
-def protect(album, **how):
+def protect(album, process=None, **how):
     settings = Attack(paths=(album,), output=album.parent / "out", **how)
     with Bars(Console(stderr=True)) as bars:
-        files = find_photos([album])
-        outcome = run._protect(settings, MadeUp(), files, join(None, None, None), bars)
+        photos = find_photos([album])
+        outcome = run._protect(settings, MadeUp(), photos, process or join(None, None, None), bars)
     written = {path.name: path for path in settings.output.glob("*.*")}
     written.pop(".tipim_jax")
-    return SimpleNamespace(written=written, missed=outcome.missed, spared=outcome.spared)
+    return SimpleNamespace(written=written, **vars(outcome))
+
+
+def test_the_first_of_several_processes_counts_its_share_and_what_others_left(album):
+    shares = []
+    first = SimpleNamespace(
+        index=0,
+        count=2,
+        part_of=lambda groups: [[photo for photo in groups[0] if "a" in photo.source.name]],
+        wait=lambda: shares.extend((album.parent / "out").glob("*.*")),
+    )
+    found = protect(album, first)
+    assert len(shares) == 1 + 1 and len(found.written) == found.faces == len(found.photos) == 6
+    assert found.seconds > 0
+
+
+def test_what_is_protected_is_written_whatever_goes_wrong_after_it(album, monkeypatch):
+    begun, write = [], files._write
+
+    def slowly(masked, *rest):
+        begun.append(masked)
+        time.sleep(0.01)
+        return write(masked, *rest)
+
+    def breaking(self, photos, **_):
+        yield from made_up(self, photos)
+        raise RuntimeError("the device is gone")
+
+    made_up = MadeUp.masked
+    monkeypatch.setattr(MadeUp, "masked", breaking)
+    monkeypatch.setattr(files, "_write", slowly)
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        protect(album)
+    assert len(begun) == len([*(album.parent / "out").glob("*.*")]) - 1 == 6  # the journal is one
 
 
 def test_protected_photos_keep_name_type_times_and_date(album):

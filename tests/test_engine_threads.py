@@ -25,6 +25,18 @@ def test_what_is_computed_ahead_comes_in_order_and_is_never_more_than_asked_for(
     assert taken == 12 and sorted(begun) == list(range(12))
 
 
+def test_an_error_of_the_items_comes_after_what_was_before_it():
+    def items():
+        yield from range(5)
+        raise ValueError("there are no more")
+
+    for most in (3, 9):
+        taken = []
+        with threads(2) as pool, pytest.raises(ValueError, match="there are no more"):
+            taken.extend(ahead(abs, items(), pool, most))
+        assert taken == [0, 1, 2, 3, 4]
+
+
 def test_an_error_leaves_what_has_not_begun_undone():
     begun = []
 

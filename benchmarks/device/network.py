@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.device import trace
-from benchmarks.device.program import floors, largest_program, peak_memory, where_time_goes
+from benchmarks.device.program import floors, largest_program, where_time_goes
 from benchmarks.method import prepared
 from tipim_jax.method import ITERATIONS_A_CALL, Layout, Surrogate, TipIm
 
@@ -62,7 +62,7 @@ def measure(
         **figures,
         "compile": cold - starting - turn,
         "compile_cached": cached - starting - turn,
-        "peak_memory": peak_memory(layout.devices),
+        "peak_memory": machine.peak_memory(layout.devices),
         "milliseconds": step * 1e3,
         "speed": len(images) / step,
         **floors(

@@ -66,12 +66,6 @@ def where_time_goes(
     }
 
 
-def peak_memory(devices: Sequence[jax.Device]) -> float | None:
-    """GB of the fullest device since the process began; None where that is not known."""
-    known = [device.memory_stats() or {} for device in devices]
-    return max((one.get("peak_bytes_in_use", 0) for one in known), default=0) / 1e9 or None
-
-
 def floors(
     surrogates: Sequence[Surrogate],
     settings: TipIm,

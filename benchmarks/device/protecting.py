@@ -14,7 +14,7 @@ import jax
 import weights_convert
 from benchmarks import machine
 from benchmarks.device import trace
-from benchmarks.device.program import floors, largest_program, peak_memory, where_time_goes
+from benchmarks.device.program import floors, largest_program, where_time_goes
 from benchmarks.subject import random_variables
 from tipim_jax import networks
 from tipim_jax.datasets import bundled
@@ -77,7 +77,7 @@ def alone(protector: Protector, faces: int) -> dict[str, object]:
         "first_iterations_cached": warm,
         "compile": cold - hot,
         "compile_cached": warm - hot,
-        "peak_memory": peak_memory(jax.local_devices()),
+        "peak_memory": machine.peak_memory(jax.local_devices()),
         **floors(
             [as_surrogate(one, protector.dtype) for one in protector.surrogates.values()],
             protector.method,

@@ -294,7 +294,7 @@ def _protect(
     process.wait()
     if process.index == 0:
         if process.count > 1:
-            outcome = protected(files, False)
+            outcome = protected(files, False).after(outcome)
         # Of batches that were killed and came together otherwise, or with other settings, since.
         shutil.rmtree(journal.unfinished, ignore_errors=True)
     return outcome

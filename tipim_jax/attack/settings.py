@@ -147,7 +147,7 @@ class Attack:
     preset: PresetName = defaults.PRESET
     config: Annotated[Path | None, _unset("none", "FILE")] = None
     batch_size: Annotated[int | None, _unset(f"{defaults.BATCH_SIZE}, on a CPU", "N")] = None
-    dtype: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
+    dtype: Literal["auto", networks.PrecisionName] = "auto"
     seed: int = 0
     format: Literal["same", "png"] = "same"
     metadata: Literal["none", "dates", "all"] = "dates"

@@ -24,6 +24,9 @@ _LEAST = 64
 # Batches that a run has at least, where each has the least number of faces: while those of the
 # first are found, and the photos of the last written, an accelerator does nothing.
 _BATCHES = 4
+# Of so few photos an accelerator waits for the faces: one alone may show dozens of people, and a
+# batch is not to be smaller than it need be.
+_FEW = 16
 
 
 def most_of_run(faces: int | None, devices: int) -> int:
@@ -79,20 +82,20 @@ class Sizes:
     def begin(
         self, photos: Iterable[FoundPhoto], expected: int | None, *, one_size: bool
     ) -> tuple[Iterator[FoundPhoto], int]:
-        """The photos, the first of which may have been looked at, and the number of faces.
+        """The photos, the first of which may have been looked at, and a batch's number of faces.
 
-        Arguments as of `Protector.masked`.
+        It is 0 where it is known that there is none. Arguments as of `Protector.masked`.
         """
         if expected is None and isinstance(photos, Sized):
             expected = sum(len(photo.faces) for photo in photos)
         photos, most = iter(photos), self.most_of(expected)
         if one_size:
             faces = self.most
-        elif expected is not None and not self.on_cpu:
+        elif expected is not None and expected > _FEW and not self.on_cpu:
             faces = expected  # a photo has one face more often than not
         else:
             photos, faces = _first(photos, 1 if self.on_cpu else most)
-        return photos, size_of_batch(
+        return photos, faces and size_of_batch(
             faces, most, devices=self.devices, group=self.group, padding_is_free=self.on_cpu
         )
 

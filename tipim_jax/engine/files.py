@@ -48,8 +48,8 @@ class Outcome:
       spared: Why there is nobody to protect in others, as the user chose, by source.
       faces: Number of faces that were protected in this run; the others were done already.
       seconds: Duration of that, compilation included, from when the first faces were found.
-      waiting: Seconds of these in which the device had nothing to do, as faces were not found or
-        photos not written yet, from when the first face was.
+      waiting: Seconds of these, roughly, in which the device had nothing to do, as faces were not
+        found or photos not written yet, from when the first face was.
     """
 
     photos: dict[Path, WrittenPhoto] = field(default_factory=dict)
@@ -62,6 +62,15 @@ class Outcome:
     def waited(self, seconds: float) -> None:
         """Notes that the device had nothing to do."""
         self.waiting += seconds
+
+    def after(self, earlier: "Outcome") -> "Outcome":
+        """The same, with the faces and the times of an earlier part of the run."""
+        return replace(
+            self,
+            faces=earlier.faces + self.faces,
+            seconds=earlier.seconds + self.seconds,
+            waiting=earlier.waiting + self.waiting,
+        )
 
 
 def protect_files(
@@ -151,6 +160,9 @@ def protect_files(
                 f"stopped: {done} of {possible} photos are done, in {journal.output}; the same "
                 "command goes on from there"
             ) from None
+        except Exception:
+            writing.finish()  # what is protected is not to be done again
+            raise
     return outcome
 
 

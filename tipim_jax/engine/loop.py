@@ -3,9 +3,11 @@
 A batch is padded to its shape. Of one that is under way the state is kept from time to time, so
 that a process that is killed loses no more than half a minute of it.
 
-An accelerator is never to wait for the host: while it works on a batch a thread prepares the next
-one, a call is queued behind the one that it works on, and the masks of a batch are fetched when the
-next one is under way. On a CPU, which is the host, one comes after the other.
+An accelerator is to wait for the host as little as can be: while it works on a batch a thread
+prepares the next one, a call is queued behind the one that it works on, and the masks of a batch
+are fetched when the next one is under way. It waits from the end of a batch until the next one is
+asked for, which is ready then, and while a state is kept. On a CPU, which is the host, one comes
+after the other.
 """
 
 import contextlib
@@ -19,9 +21,9 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Int, Num, UInt8
 
-from tipim_jax.engine.batches import Batch, Preparation, Prepared, on_cpu
+from tipim_jax.engine.batches import Batch, Preparation, on_cpu
 from tipim_jax.engine.threads import when_asked
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import (
@@ -196,9 +198,13 @@ def masks(
       seed: With the region itself it decides the random views, so that neither the order of the
         photos nor the batch changes a mask.
       progress: Called with the number of faces' worth of work just done.
-      waited: Called with seconds in which the device had nothing to do, since there was a region.
+      waited: Called with seconds in which the device had nothing to do, since there was a region;
+        for the time in which masks are taken that is an estimate.
       compiled: If given all programs are compiled before the first batch is there; called with the
         layout then, of fewer images at once where so many do not fit.
+
+    Raises:
+      Exception: what the regions raise, after the masks of all batches before.
     """
     surrogates, targets = layout.replicate((tuple(surrogates), targets))
     preparation = Preparation(iter(regions), size, seed, layout, kept)
@@ -221,22 +227,24 @@ def masks(
         )
         resting, made, seconds_a_call = time.monotonic(), iter(()), 0.0
         while True:
-            if not coming.done():
+            if not coming.done() or coming.exception():
                 yield from made
             prepared = coming.result()
             if prepared is None:
                 break
             waited(time.monotonic() - max(resting, preparation.began))
             one = under_way(batch=prepared.batch, unfinished=prepared.unfinished)
+            images, rows = prepared.images, prepared.rows
+            del prepared  # or its regions would be in the device's memory beside those of `one`
             coming = ask(preparation)
             queued, since = one.queued, time.monotonic()
             yield from made
             over = time.monotonic() - since - queued * seconds_a_call
             if over > 0 and one.at_rest:
                 waited(over)
-            found = one.finish(partial(_of_faces, progress, len(prepared.rows)))
+            made = _each(images, rows, one.finish(partial(_of_faces, progress, len(rows))))
             resting, seconds_a_call = time.monotonic(), one.seconds_a_call
-            made = _each(prepared, found)
+            del one  # or its state would be in the device's memory beside the next one's
             if on_cpu(layout):
                 trim()
         yield from made
@@ -263,8 +271,10 @@ def _of_faces(progress: Callable[[float], None], count: int, share: float) -> No
     progress(share * count)
 
 
-def _each(prepared: Prepared, found: Finished) -> Iterator[Mask]:
-    """The mask of each face of a batch."""
+def _each(
+    images: UInt8[np.ndarray, "batch 224 224 3"], rows: Int[np.ndarray, " faces"], found: Finished
+) -> Iterator[Mask]:
+    """The masks of the faces in these rows of a batch."""
     protected, target = np.asarray(found.protected), np.asarray(found.target)
-    for row in prepared.rows:
-        yield Mask(protected[row] - prepared.images[row], int(target[row]))
+    for row in rows:
+        yield Mask(protected[row] - images[row], int(target[row]))

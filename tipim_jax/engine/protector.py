@@ -63,8 +63,6 @@ class Protector:
       chooser: Chooses which of them are protected; None: all are.
     """
 
-    _several = False  # whether the size of a batch depends on the run, too
-
     def __init__(
         self,
         method: TipIm | None = None,
@@ -99,6 +97,7 @@ class Protector:
         kind = backend()
         self.method = PRESETS[defaults.PRESET]() if method is None else method
         self.method.check()
+        # Whether the size of a batch depends on the run, too.
         self._several = batch_size is None and kind != "cpu"
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected 1 or more")
@@ -225,8 +224,9 @@ class Protector:
 
         Args:
           photos: Taken a batch at a time; on an accelerator by a thread, ahead of time.
-          expected: Number of photos, where it is known and they are no list: an accelerator then
-            need not wait for the first ones to know how many faces to protect together.
+          expected: Number of photos, where it is known and they are no list: if they are not just
+            a few an accelerator then need not wait for the first ones to know how many faces to
+            protect together.
           progress: Called with the number of photos' worth of work just done.
           waited: Called with seconds in which the device had nothing to do, since there was a face.
           kept: Folder in which the state of a batch under way is kept, so that it can go on.
@@ -234,6 +234,7 @@ class Protector:
             otherwise few are a program of their own, to be compiled first.
         """
         photos, size = self._sizes.begin(photos, expected, one_size=one_size)
+        nobody, size = not size, size or 1
         stream = PhotoStream(photos, self.targets.names, progress)
         found = masks(
             self._surrogates,
@@ -245,7 +246,7 @@ class Protector:
             layout=self.layout(size),
             progress=stream.advance,
             waited=waited,
-            compiled=None if self._on_cpu else self._layouts.to_compile(size),
+            compiled=None if self._on_cpu or nobody else self._layouts.to_compile(size),
             kept=kept and kept / self.decides[:16],  # whose state is no use to other settings
         )
         for mask in found:

@@ -74,19 +74,33 @@ def ahead(
 ) -> Iterator[B]:
     """What the function gives of each item, in order, computed by the pool from now on.
 
+    An error, of the items too, comes in its place: after what the items before it give.
+
     Args:
       most: how many results there are at once that nobody has taken, those under way included.
     """
-    rest = iter(items)
-    under_way = collections.deque(pool.submit(function, i) for i in itertools.islice(rest, most))
+    begun = _begun(function, items, pool)
+    under_way = collections.deque(itertools.islice(begun, most))
 
     def results():
         while under_way:
             result = under_way.popleft().result()
-            under_way.extend(pool.submit(function, item) for item in itertools.islice(rest, 1))
+            under_way.extend(itertools.islice(begun, 1))
             yield result
 
     return results()
+
+
+def _begun(
+    function: Callable[[A], B], items: Iterable[A], pool: ThreadPoolExecutor
+) -> "Iterator[Future[B]]":
+    try:
+        for item in items:
+            yield pool.submit(function, item)
+    except Exception as error:
+        failed = Future()
+        failed.set_exception(error)
+        yield failed
 
 
 def when_asked(function: Callable[[], B]) -> "Future[B]":

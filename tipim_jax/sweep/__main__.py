@@ -12,6 +12,7 @@ import tyro
 
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
+from tipim_jax.networks import PrecisionName
 from tipim_jax.runtime import configure
 from tipim_jax.sweep.settings import Overrides, read_sweep
 
@@ -73,7 +74,7 @@ class Command:
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
     dtype: Annotated[
-        Literal["auto", "float32", "tf32", "bfloat16"] | None,
+        Literal["auto", PrecisionName] | None,
         _unset("as in the file", "{auto,float32,tf32,bfloat16}"),
     ] = None
     crops: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

@@ -42,7 +42,7 @@ class Sweep:
     recognisers: tuple[str, ...] = ()
     crops: bool = False
     batch_size: int = 8
-    dtype: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
+    dtype: Literal["auto", networks.PrecisionName] = "auto"
     cells: tuple["Cell", ...] = ()
 
 
