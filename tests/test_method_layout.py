@@ -232,7 +232,7 @@ def test_a_program_that_asks_for_more_than_is_free_gets_fewer_images():
     layout = Layout((_Accelerator(1e9),), 64, 10)
     assert layout.with_room_for(0.8e9) == layout
     assert layout.with_room_for(1.7e9).images == 32
-    assert layout.with_room_for(0.86e9).images == 63
+    assert layout.with_room_for(0.86e9).images == 32
     assert layout.with_room_for(1e13).images == 1
     alone = Layout((_Accelerator(1e9),), 1, 10)
     assert alone.with_room_for(1e13) == alone

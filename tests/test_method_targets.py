@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.method_toy import crops, image_keys, small_network, surrogate
-from tipim_jax.method import Surrogate, TipIm, protect
+from tipim_jax.method import Surrogate, TipIm, advance, protect, start
 
 
 def test_a_single_target_is_the_one_that_the_key_draws_and_no_other_matters():
@@ -113,3 +113,16 @@ def test_gradients_of_several_surrogates_count_alike_however_large_they_are():
         )
         shares[ensemble] = np.sum(both * alone) / np.linalg.norm(both) / np.linalg.norm(alone)
     assert shares["losses"] < 0.2 < 0.6 < shares["gradients"]
+
+
+def test_who_counts_the_iterations_need_not_wait_for_the_state():
+    network, original, targets, keys = surrogate(), crops(2), crops(3, seed=2), image_keys(0, 1)
+    settings = TipIm(iterations=4, views=0, search_every=3, epsilon=40.0)
+    asked, choices = protect([network], original, targets, keys, settings)
+    problem, told = start([network], original, targets, keys, settings)
+    chosen = []
+    for begun in range(4):
+        told, choice = advance([network], problem, told, settings, 1, begun=begun)
+        chosen.append(choice.target)
+    np.testing.assert_array_equal(asked, told.protected)
+    np.testing.assert_array_equal(choices.target, np.concatenate(chosen))

@@ -79,6 +79,16 @@ def test_an_alignment_that_changes_nothing_sees_the_photo_itself():
     np.testing.assert_array_equal(through(jnp.asarray(image), None, SIZE), image)
 
 
+def test_an_alignment_that_is_none_reads_nothing_beside_the_image():
+    image = jnp.asarray(crops(1, size=CROP)[0])
+    found = through(image, jnp.full((2, 3), jnp.nan), SIZE)
+    assert found.shape == image.shape and np.isnan(found).all()
+    (back,) = jax.linear_transpose(lambda x: through(x, jnp.full((2, 3), jnp.nan), SIZE), image)(
+        image
+    )
+    assert back.shape == image.shape
+
+
 def test_another_alignment_moves_the_face_by_a_few_pixels():
     matrices = jax.vmap(lambda key: draw_alignment(key, SIZE))(
         jax.random.split(jax.random.key(0), 500)

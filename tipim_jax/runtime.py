@@ -15,6 +15,10 @@ _MOST_CPU_DEVICES = 8
 def configure() -> None:
     """Keeps what XLA compiles for the next run, and makes a device of each core of a CPU.
 
+    For GPUs JAX keeps beside it which kernels XLA found to be the fastest, so that another batch
+    size need not try all of them again. No flags are set: XLA ends the process for one that it does
+    not know, and each release knows others.
+
     To be called before JAX has looked for its devices: otherwise, and where XLA_FLAGS give their
     number, they stay as they are.
 

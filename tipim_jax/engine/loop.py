@@ -163,7 +163,7 @@ class _UnderWay:
         while self._asked < self._iterations and len(self._calls) < self._at_once:
             count = min(ITERATIONS_A_CALL, self._iterations - self._asked)
             with uncollected():
-                self._state, choices = self._advance(self._state, count=count)
+                self._state, choices = self._advance(self._state, count=count, begun=self._asked)
             self._asked += count
             self._calls.append((count, choices))
 

@@ -76,8 +76,9 @@ def protect(
         layout=layout,
         steps=steps,
     )
+    count = settings.iterations
     state, choices = advance(
-        surrogates, problem, state, settings, settings.iterations, layout=layout, steps=steps
+        surrogates, problem, state, settings, count, layout=layout, steps=steps, begun=0
     )
     return state.protected, choices
 
@@ -131,6 +132,7 @@ def advance(
     *,
     layout: Layout | None = None,
     steps: Steps | None = None,
+    begun: int | None = None,
 ) -> tuple[State, Choice]:
     """Does `count` iterations; calls add up to one long run.
 
@@ -142,6 +144,8 @@ def advance(
       state: its memory is used again: only the one that is returned can be read from then on.
       settings: those of `start`; numbers among them are as they were there.
       layout, steps: those of `start`.
+      begun: number of iterations that the state has behind it; None: the state is asked, which
+        waits for it where targets are searched for now and then.
 
     Returns:
       The new state, and the choices of each iteration (leading axis: `count`).
@@ -154,7 +158,8 @@ def advance(
     surrogates, layout = _laid_out(surrogates, len(problem.valid), targets, settings, layout)
     steps = steps or steps_of(settings)
     every = _search_every(problem, steps)
-    begun = int(np.max(state.iteration)) if every > 1 else 0  # padding counts no iterations
+    if begun is None:
+        begun = int(np.max(state.iteration)) if every > 1 else 0  # padding counts no iterations
     static = steps, _restrained(settings, layout), layout
     choices = []
     for call in calls(every, begun, count):
@@ -216,6 +221,7 @@ def prepare(
         if fitting == layout:
             return layout
         layout = fitting
+        del problem, state  # before there are the next ones
 
 
 def _search_every(problem, steps):
@@ -249,7 +255,7 @@ def _check_windows(surrogates, targets, alignments):
 
 
 def _laid_out(surrogates, batch, targets, settings, layout):
-    """Who gives a layout has replicated the surrogates: to find that out takes 4 ms a call."""
+    """Who gives a layout has replicated the surrogates: to find that out takes time each call."""
     if layout is None:
         count, *crop = targets
         crops = jax.ShapeDtypeStruct((batch, *crop), jnp.float32)

@@ -27,7 +27,7 @@ AXIS = "devices"
 _IN_CACHE = 4
 # Of what an accelerator has free.
 _SHARE_OF_MEMORY = 0.85
-# Images for each accelerator that keep all of it busy: of more none is done sooner.
+# Images for each accelerator: more were not tried.
 _ENOUGH = 256
 
 
@@ -91,7 +91,7 @@ class Layout:
         """How many images make the largest batch that is worth while.
 
         On a CPU as many as there are devices. On accelerators as many as they have room for, but no
-        more than keep them busy.
+        more than were found to keep one busy.
 
         Args:
           crop: shape of what the first window shows, (height, width, 3).
@@ -115,8 +115,8 @@ class Layout:
         room = _room(self.devices[0])
         if needed <= room or self.images == 1:
             return self
-        fewer = min(int(self.images * room / needed), self.images - 1)
-        return dataclasses.replace(self, images=max(fewer, 1))
+        fits = min(max(int(self.images * room / needed), 1), self.images - 1)
+        return dataclasses.replace(self, images=piece(self.images, fits))
 
     @property
     def on_cpu(self) -> bool:
@@ -145,8 +145,9 @@ class Layout:
     def repeated(self, function: Callable, count: Int[Array, ""], most: int, first: Any) -> Any:
         """What becomes of `first` by `function(number, found)` for each number below a count.
 
-        An accelerator does it for all below `most`, which costs it something once in a run, and
-        keeps the first ones: of a loop whose end it does not know it would ask the host each time.
+        An accelerator does it for all below `most` and keeps the first ones: of a loop whose end it
+        does not know it would ask the host each time. The others are done for nothing, which is
+        so in the last call of a run at most.
 
         Args:
           count: at most `most`.

@@ -148,14 +148,16 @@ def _corners(x, y, size: Size, least: float = 0.0) -> _Corners:
       least: share of the weights that has to lie inside it for any to count.
     """
     height, width = size
-    left = jnp.clip(jnp.floor(x), 0, width - 2)
-    top = jnp.clip(jnp.floor(y), 0, height - 2)
+    # Numbers are made whole before they are limited: of NaN, too, an index comes that is one.
+    columns = jnp.clip(jnp.floor(x).astype(jnp.int32), 0, width - 2)
+    rows = jnp.clip(jnp.floor(y).astype(jnp.int32), 0, height - 2)
+    left, top = columns.astype(x.dtype), rows.astype(y.dtype)
     across = [jnp.maximum(0, 1 - jnp.abs(x - left - step)) for step in (0, 1)]
     down = [jnp.maximum(0, 1 - jnp.abs(y - top - step)) for step in (0, 1)]
     inside = sum(across) * sum(down)
     down = [jnp.where(inside >= least, weight, 0) for weight in down]
     weights = jnp.stack([vertical * horizontal for vertical in down for horizontal in across])
-    return _Corners(top.astype(jnp.int32) * width + left.astype(jnp.int32), weights)
+    return _Corners(rows * width + columns, weights)
 
 
 def _interpolated(image: Image, corners: _Corners) -> Image:

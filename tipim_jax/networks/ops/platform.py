@@ -11,5 +11,8 @@ import jax
 
 
 def on_cpu() -> bool:
-    """Whether what is traced now is for a CPU, JAX's default backend; static within a program."""
+    """Whether JAX's default backend is a CPU; static within a program.
+
+    What `backend.on_the_cpu` computes beside an accelerator is computed in the accelerator's forms.
+    """
     return jax.default_backend() == "cpu"

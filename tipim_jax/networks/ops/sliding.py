@@ -133,13 +133,7 @@ class SlidingWindows:
 
         def phase(padded: Sequence[Array], a: int, b: int) -> Array:
             taps = itertools.product(vertical.taps_of(a), horizontal.taps_of(b))
-            places = (
-                (i, j, top + vertical.window(a, i), left + horizontal.window(b, j)) for i, j in taps
-            )
-            terms = (
-                contribution(i, j, *(_cut(x, row, column, rows, columns) for x in padded))
-                for i, j, row, column in places
-            )
+            terms = (term(padded, a, b, i, j) for i, j in taps)
             return sum(terms, start=next(terms))
 
         def summed(*padded: Array) -> Array:

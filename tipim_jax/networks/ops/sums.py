@@ -33,8 +33,8 @@ def vector_product(
     """Matrix product with few rows, one vector an image say, in the dtype of x.
 
     For each shape and each of its gradients XLA for GPUs writes a program of its own in dozens of
-    ways, tries them all and takes the fastest. Squeeze and excitation would pay for products that
-    are next to nothing; as sums they are part of what is around them.
+    ways, tries them all and takes the fastest: squeeze and excitation would pay in compilation for
+    products that are next to nothing.
     """
     if on_cpu():
         return x @ kernel
