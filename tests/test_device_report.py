@@ -139,6 +139,15 @@ def test_the_streams_of_a_gpu_are_read(tmp_path):
     assert found.whole == pytest.approx(2.0)
 
 
+def test_kernels_of_one_stream_that_overlap_count_in_full(tmp_path):
+    """A GPU begins the next kernel while the last blocks of one are still at work."""
+    stream = "Stream #13(Compute)"
+    events = [(stream, "gemm", 1000, 400, None), (stream, "loop_add_fusion", 1390, 310, None)]
+    found = trace.profile(written(tmp_path, "/device:GPU:0", events), hlo.by_name)
+    assert found.categories == pytest.approx({hlo.CONVOLUTION: 0.4, hlo.ELEMENTWISE: 0.31})
+    assert (found.idle, found.whole) == pytest.approx((0, 0.7))
+
+
 def test_of_a_loop_on_a_cpu_what_it_holds_is_taken_away(tmp_path):
     events = [
         ("worker", "while.5", 0, 1000, "while.5"),

@@ -29,6 +29,10 @@ class Event(NamedTuple):
     start: float
     duration: float
 
+    @property
+    def end(self) -> float:
+        return self.start + self.duration
+
 
 class Profile(NamedTuple):
     """Milliseconds, all iterations together.
@@ -148,12 +152,15 @@ def profile(events: Iterable[Event], category: Callable[[str], str]) -> Profile:
 
 
 def _own_times(line):
-    """(event, microseconds without those of the events within it)."""
+    """(event, microseconds without those of the events within it).
+
+    Neighbours that overlap, as a GPU begins a kernel while the last one ends, are not within.
+    """
     open_, done = [], []
     for event in sorted(line, key=lambda one: (one.start, -one.duration)):
-        while open_ and open_[-1][0].start + open_[-1][0].duration <= event.start:
+        while open_ and open_[-1][0].end <= event.start:
             done.append(open_.pop())
-        if open_:
+        if open_ and event.end <= open_[-1][0].end:
             open_[-1][1] -= event.duration
         open_.append([event, event.duration])
     return [(event, max(own, 0.0)) for event, own in done + open_]
@@ -164,10 +171,9 @@ def _busy(events):
     busy, until = 0.0, None
     events = sorted(events, key=lambda one: one.start)
     for event in events:
-        end = event.start + event.duration
         if until is None or event.start > until:
             busy += event.duration
-        elif end > until:
-            busy += end - until
-        until = end if until is None else max(until, end)
+        elif event.end > until:
+            busy += event.end - until
+        until = event.end if until is None else max(until, event.end)
     return busy, (until - events[0].start if events else 0.0)
