@@ -57,10 +57,11 @@ class Device:
         images = np.asarray(images)
         target = Array(self._pool.submit(np.zeros, len(images), int))
         return valid, SimpleNamespace(
-            protected=Array(self._pool.submit(lambda: images)), target=target
+            protected=Array(self._pool.submit(lambda: images)), target=target, begun=0
         )
 
-    def advance(self, surrogates, valid, state, *, settings, count, layout):
+    def advance(self, surrogates, valid, state, *, settings, count, layout, begun):
+        assert begun == state.begun, "as it counts them itself"
         number = len(self.calls)
         self.calls.append((int(valid.sum()), count))
 
@@ -69,7 +70,8 @@ class Device:
             return np.asarray(state.protected) + count
 
         protected = Array(self._pool.submit(call))
-        return SimpleNamespace(protected=protected, target=state.target), protected
+        begun += count
+        return SimpleNamespace(protected=protected, target=state.target, begun=begun), protected
 
     def masks(self, regions, *, size=2, **how):
         layout = SimpleNamespace(devices=(self,), replicate=lambda tree: tree)

@@ -57,7 +57,7 @@ def colours(monkeypatch):
     """
     seen = {}
 
-    def embed(recogniser, images):
+    def embed(recogniser, images, *, many):
         seen.setdefault(recogniser.network.name, []).extend(images)
         pixels = images[:, ::16, ::16].reshape(len(images), -1) - 128
         mixed = np.random.default_rng(0).normal(
