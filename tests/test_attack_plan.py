@@ -30,7 +30,7 @@ def test_it_says_what_it_will_do_and_how_long_that_takes(two_cores):
         "about 10 s a face; the first time up to two minutes more",
     ]
     assert plan.plan(fast, 1000, 988, "cpu") == [
-        "1,000 photos, 988 of them done before, masks of preset fast, on 2 cores of the CPU",
+        "1,000 photos, 988 of them masked before, masks of preset fast, on 2 cores of the CPU",
         "about 6 s a face, 70 s with one in each photo; the first time up to two minutes more",
     ]
     strong = settings.parse(["--strength", "strong"])

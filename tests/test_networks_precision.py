@@ -58,7 +58,9 @@ def test_each_product_of_a_network_and_its_gradient_is_as_exact_as_asked_for(
     found = list(products(name, precision))
     inference._embed.clear_cache()
     assert len(found) > 50
-    assert set(found) == {expected}
+    # EdgeFace's attention sums in float32, and so do the gradients of its products.
+    exact = {("f32", "f32", "DEFAULT")} if (name, precision) == ("edgeface", "bfloat16") else set()
+    assert expected in found and set(found) - exact == {expected}
 
 
 def test_what_is_chosen_for_a_device_is_exact_on_a_cpu_alone():

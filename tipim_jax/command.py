@@ -19,8 +19,8 @@ _COMMANDS = {
 _HELP = f"""\
 usage: tipim [COMMAND] ...
 
-Puts a faint mask over the faces in your photos, so that face recognition takes
-them for somebody else. Photos never leave this machine.
+Changes the faces in your photos a little, so that face recognition takes them
+for somebody else. Photos never leave this machine.
 
   tipim holiday/ me.jpg        protects a folder and a photo, into protected/
   tipim app                    opens a page to drop photos on

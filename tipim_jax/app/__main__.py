@@ -36,7 +36,7 @@ class App:
 
     Opens the page; drop photos on it. It is served by this machine to this machine alone, and only
     to who has its address, which is another one every time. Photos are deleted when the page is
-    left, or after an hour. Ctrl-C ends it.
+    left, where masks are being made an hour later, or after an hour. Ctrl-C ends it.
 
     Attributes:
       host: Address to listen on. Any but 127.0.0.1 lets other machines in, unencrypted, and takes

@@ -32,7 +32,7 @@ def plan(settings: Attack, photos: int | None, there: int, kind: str) -> list[st
     seconds = seconds_for(settings, kind, to_do)
     what, in_all = "photos that arrive", ""
     if photos is not None:
-        what = counted(photos, "photo") + (f", {there:,} of them done before" if there else "")
+        what = counted(photos, "photo") + (f", {there:,} of them masked before" if there else "")
         if to_do > 1:
             in_all = f", {roughly(seconds)} with one in each photo"
     return [

@@ -155,7 +155,8 @@ function verdict(photo) {
   if (!still) return [`Protected: ${counted(faces[0].length, "recogniser")}${
     never ? ", one that never saw the mask," : ""} ${faces[0].length === 1 ? "takes" : "take"} ${
     all} for somebody else.${note}`, "good"];
+  const strongest = photo.strength === known.strengths.at(-1).name;
   return [`Masked, but a recogniser still knows ${
-    faces.length === 1 ? "the face" : `${still} of ${faces.length} faces`}: try a stronger mask.${
-    note}`, "bad"];
+    faces.length === 1 ? "the face" : `${still} of ${faces.length} faces`}: ${strongest
+    ? "do not post it where you are not to be found" : "try a stronger mask"}.${note}`, "bad"];
 }

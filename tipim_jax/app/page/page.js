@@ -16,6 +16,11 @@ const refused = new Set();  // ids of what was removed, or turned out to be no p
 const unsent = [];
 let sending = 0;
 
+if (!["127.0.0.1", "localhost", "[::1]"].includes(location.hostname)) {
+  $("where").textContent = "Photos go to the machine that this page comes from, and no further" +
+    (isSecureContext ? "." : "; on the way others can read them.");
+}
+
 // --- this machine's answers
 
 async function ask(path, method = "GET", body = undefined, more = {}) {
