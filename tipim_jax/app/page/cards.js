@@ -153,7 +153,7 @@ function verdict(photo) {
   const all = faces.length === 1 ? "the face" : `all ${faces.length} faces`;
   const never = faces[0].some((one) => one.held_out);
   if (!still) return [`Protected: ${counted(faces[0].length, "recogniser")}${
-    never ? ", one that never saw the mask," : ""} ${faces[0].length === 1 ? "takes" : "take"} ${
+    never ? ", one of which never saw the mask," : ""} ${faces[0].length === 1 ? "takes" : "take"} ${
     all} for somebody else.${note}`, "good"];
   const strongest = photo.strength === known.strengths.at(-1).name;
   return [`Masked, but a recogniser still knows ${
