@@ -42,20 +42,18 @@ class Passes(NamedTuple):
 
 def passes(surrogate: Surrogate) -> Passes:
     """Operations of a surrogate's network; its preprocessing is included."""
-    return Passes(*(_operations(program) for program in _programs(surrogate)))
+    return Passes(_operations(_forward(surrogate)), _operations(_gradient(surrogate)))
 
 
 def least_bytes(surrogate: Surrogate) -> Passes:
     """Bytes that maps alone have to move, in the network's dtype."""
-    forward, _ = _programs(surrogate)
-    maps = sum(size for _, size in _maps(forward))
+    maps = sum(size for _, size in _maps(_forward(surrogate)))
     return Passes(2 * maps, 4 * maps)
 
 
 def weight_bytes(surrogate: Surrogate) -> float:
     """Bytes of the weights that layers read in a pass, in the dtype that they compute in."""
-    forward, _ = _programs(surrogate)
-    width = min(dtype.itemsize for dtype, _ in _layers(forward))
+    width = min(dtype.itemsize for dtype, _ in _layers(_forward(surrogate)))
     return width * sum(leaf.size for leaf in jax.tree.leaves(surrogate.variables))
 
 
@@ -78,19 +76,26 @@ def passes_of_weights(settings: TipIm, targets: int) -> float:
     return 2 + 1 / settings.search_every
 
 
-def _programs(surrogate: Surrogate) -> tuple[Jaxpr, Jaxpr]:
-    """A forward pass of one image, and one with the input's gradient, without what nobody uses."""
+def _forward(surrogate: Surrogate) -> Jaxpr:
+    """A forward pass of one image."""
+    return _program(surrogate, surrogate.embed)
+
+
+def _gradient(surrogate: Surrogate) -> Jaxpr:
+    """A forward pass of one image, and the gradient with respect to it."""
 
     def gradient(variables, images):
         embeddings, pull_back = jax.vjp(functools.partial(surrogate.embed, variables), images)
         return pull_back(embeddings)
 
+    return _program(surrogate, gradient)
+
+
+def _program(surrogate: Surrogate, function: Callable) -> Jaxpr:
+    """Of the weights and one image, without what nobody uses."""
     image = jax.ShapeDtypeStruct((1, *surrogate.size, 3), jnp.float32)
-    found = []
-    for function in (surrogate.embed, gradient):
-        program = jax.make_jaxpr(function)(surrogate.variables, image).jaxpr
-        found.append(partial_eval.dce_jaxpr(program, [True] * len(program.outvars))[0])
-    return tuple(found)
+    program = jax.make_jaxpr(function)(surrogate.variables, image).jaxpr
+    return partial_eval.dce_jaxpr(program, [True] * len(program.outvars))[0]
 
 
 def _operations(jaxpr: Jaxpr) -> float:

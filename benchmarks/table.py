@@ -27,9 +27,13 @@ def text(rows: Sequence[Row], columns: Mapping[str, tuple[str, str]]) -> str:
 
 def markdown(rows: Sequence[Row], columns: Mapping[str, tuple[str, str]]) -> str:
     """The same as `text`, in Markdown."""
-    heading, *lines = _cells(rows, columns)
-    ruled = [heading, ["---"] * len(heading), *lines]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in ruled)
+    return ruled(*_cells(rows, columns))
+
+
+def ruled(heading: Sequence[str], *lines: Sequence[str]) -> str:
+    """A table of these cells, in Markdown."""
+    whole = [heading, ["---"] * len(heading), *lines]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in whole)
 
 
 def _cells(rows, columns):

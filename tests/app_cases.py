@@ -134,6 +134,15 @@ class Browser:
         return {one["name"]: one for one in told["photos"]}
 
 
+@contextlib.contextmanager
+def a_browser(folder, **limits):
+    """One that has opened its page of a studio that works."""
+    with a_studio(folder, **limits) as studio:
+        browser = Browser(studio)
+        browser.open()
+        yield browser
+
+
 def protect(browser, photos, strength="balanced"):
     """Asks for photos by their ids, each with the faces that are left alone."""
     return browser.of_page("POST", "/protect", {"strength": strength, "photos": photos})

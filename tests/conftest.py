@@ -36,6 +36,14 @@ def pytest_xdist_auto_num_workers():
     return min(runtime.cores(), _MOST_WORKERS)
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """One that is there, with nothing in it."""
+    made = tmp_path / "photos"
+    made.mkdir()
+    return made
+
+
 @pytest.fixture(scope="session")
 def _memory():
     """What this process held when its compiled programs were last freed, bytes."""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from app_cases import TOKEN, Browser, FakeEngine, a_studio, picture, protect
+from app_cases import TOKEN, Browser, FakeEngine, a_browser, a_studio, picture, protect
 from PIL import Image
 
 from tipim_jax.app import strengths
@@ -22,17 +22,8 @@ from weights_convert import ConversionError
 
 
 @pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "photos"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def browser(folder):
-    with a_studio(folder) as studio:
-        browser = Browser(studio)
-        browser.open()
+    with a_browser(folder) as browser:
         yield browser
 
 

@@ -12,13 +12,6 @@ from tipim_jax.app.lock import is_loopback
 from tipim_jax.app.server import application
 
 
-@pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "photos"
-    made.mkdir()
-    return made
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -5,7 +5,7 @@ import shutil
 import zipfile
 
 import pytest
-from app_cases import Browser, FakeEngine, a_studio, picture, protect
+from app_cases import Browser, FakeEngine, a_browser, a_studio, picture, protect
 
 from tipim_jax.app import pictures
 from tipim_jax.app.engine import Masked
@@ -13,17 +13,8 @@ from tipim_jax.app.names import safe_name
 
 
 @pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "photos"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def browser(folder):
-    with a_studio(folder) as studio:
-        browser = Browser(studio)
-        browser.open()
+    with a_browser(folder) as browser:
         yield browser
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from app_cases import HOST, TOKEN, Browser, a_studio, picture
+from app_cases import HOST, TOKEN, Browser, a_browser, a_studio, picture
 from asgi import ask
 
 from tipim_jax.app import lock
@@ -27,17 +27,8 @@ OTHERS = (
 
 
 @pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "photos"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
 def browser(folder):
-    with a_studio(folder, uploads=4, upload=200_000, photos=60, silent_seconds=1) as studio:
-        browser = Browser(studio)
-        browser.open()
+    with a_browser(folder, uploads=4, upload=200_000, photos=60, silent_seconds=1) as browser:
         yield browser
 
 

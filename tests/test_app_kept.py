@@ -16,13 +16,6 @@ from app_cases import Browser, FakeEngine, a_studio, picture, protect
 from tipim_jax.app.__main__ import forget_killed_runs, has_screen
 
 
-@pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "photos"
-    made.mkdir()
-    return made
-
-
 def test_a_left_page_takes_its_photos_with_it_and_a_reload_keeps_them(folder):
     with a_studio(folder) as studio:
         browser = Browser(studio)

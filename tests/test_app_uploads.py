@@ -9,21 +9,12 @@ from contextlib import ExitStack
 
 import psutil
 import pytest
-from app_cases import TOKEN, Browser, a_studio, picture, served
-
-
-@pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "photos"
-    made.mkdir()
-    return made
+from app_cases import TOKEN, Browser, a_browser, a_studio, picture, served
 
 
 @pytest.fixture
 def browser(folder):
-    with a_studio(folder, uploads=4, upload=200_000, silent_seconds=1, head_seconds=1) as studio:
-        browser = Browser(studio)
-        browser.open()
+    with a_browser(folder, uploads=4, upload=200_000, silent_seconds=1, head_seconds=1) as browser:
         yield browser
 
 

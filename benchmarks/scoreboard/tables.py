@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import table
 from benchmarks.scoreboard.judging import UNPROTECTED, Row
 from tipim_jax.evaluate.windows import OWN as OWN_WINDOW
 from tipim_jax.report.drawing import pyplot
@@ -236,5 +237,4 @@ def _value(found: Any, form: str) -> str:
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] * len(header)
-    return "".join(f"| {' | '.join(line)} |\n" for line in (header, rule, *lines))
+    return table.ruled(header, *lines) + "\n"
