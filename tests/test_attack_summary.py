@@ -120,17 +120,44 @@ def test_three_lines_promise_nothing_that_was_not_measured(capsys):
 
 def test_who_is_left_alone_by_choice_is_named_and_is_no_failure(capsys):
     reason = "1 of its 2 faces: not the face in me.jpg"
-    some = results([photo(0)], left_alone=[report.LeftAlone("[a]/b.jpg", reason)])
+    some = dataclasses.replace(photo(0), input="[a]/b.jpg")
+    some = results([some], left_alone=[report.LeftAlone("[a]/b.jpg", reason)])
     print_names(some, Console())
     assert (
         capsys.readouterr().out
         == f"left alone as you chose, or in doubt (1):\n  [a]/b.jpg: {reason}\n"
     )
     assert status(some) == 0
+
+
+def test_photos_in_which_nobody_was_chosen_are_said_to_have_no_copies(capsys):
+    written = photo(0)
+    left = [report.LeftAlone(written.input, "1 of its 2 faces: not the face in me.jpg")]
+    left += [report.LeftAlone("b.jpg", "2 of its 3 faces: small")]  # and could not be read back
+    left += [report.LeftAlone(f"{n}.jpg", "not the face in me.jpg") for n in range(2)]
+    failed = [report.NotProtected("b.jpg", "cannot read b.jpg")]
+    some = results([written], failed, left_alone=left)
+    print_names(some, Console())
+    assert capsys.readouterr().out.splitlines()[:6] == [
+        "left alone as you chose, or in doubt (2):",
+        f"  {left[0].input}: {left[0].reason}",
+        "  b.jpg: 2 of its 3 faces: small",
+        "not copied to the output, as nobody in them was to be masked (2):",
+        "  0.jpg: not the face in me.jpg",
+        "  1.jpg: not the face in me.jpg",
+    ]
+    print_outcome(some, Console(), None)
+    assert capsys.readouterr().out.splitlines()[0] == (
+        "protected: one face in one photo; not copied, as nobody was to be masked: 2 files, named "
+        "above; not protected: one file, named above"
+    )
+
+
+def test_many_of_whom_nobody_was_chosen_are_counted(capsys):
     many = [report.LeftAlone(f"{n}.jpg", "not the face in me.jpg") for n in range(9)]
     print_names(results([], left_alone=many), Console())
     assert capsys.readouterr().out.splitlines() == [
-        "left alone as you chose, or in doubt (9):",
+        "not copied to the output, as nobody in them was to be masked (9):",
         "  9 files: not the face in me.jpg: 0.jpg, 1.jpg, 2.jpg and 6 more",
     ]
 

@@ -43,12 +43,20 @@ def test_the_page_says_that_it_is_not_to_be_posted_and_claims_no_more_than_is_so
 
 def test_the_page_shows_who_was_left_alone_and_why():
     left = [report.LeftAlone("ann<b>.jpg", "1 of its 2 faces: not the face in me.jpg")]
-    page = made([photo(0)], left_alone=left)
+    page = made([dataclasses.replace(photo(0), input="ann<b>.jpg")], left_alone=left)
     assert "Left alone as you chose: faces in one photo." in " ".join(page.text.split())
     assert page.all("h2", id="left-alone")
     assert "ann<b>.jpg" in page.text and left[0].reason in page.text
     assert "not protected" not in page.text, "it is as it was wished"
     assert not made([photo(0)]).all("h2", id="left-alone")
+
+
+def test_the_page_says_which_photos_have_no_copies_as_nobody_was_chosen():
+    left = [report.LeftAlone(name, "not the face in me.jpg") for name in ("b.jpg", "c.jpg")]
+    left += [report.LeftAlone(photo(0).input, "1 of its 2 faces: not the face in me.jpg")]
+    said = " ".join(made([photo(0)], left_alone=left).text.split())
+    assert "faces in 3 photos, of which 2 photos with nobody to mask, so not copied" in said
+    assert "nobody to mask" not in made([photo(0)], left_alone=left[2:]).text
 
 
 def test_the_page_can_be_read_without_seeing_it_and_in_the_dark():

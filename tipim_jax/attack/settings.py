@@ -67,12 +67,14 @@ class Attack:
         called, and folders of them; - alone reads one from standard input and writes it, protected,
         to standard output, and nothing under --output.
       output: Folder that the protected photos, results.json and report.html are written to. The
-        report shows the faces unprotected, too, and is not to be posted with the photos.
+        report shows the faces unprotected, too, and is not to be posted with the photos. Photos in
+        which there is nobody to mask, as no face was found or none was chosen, are not copied
+        there; the summary names them.
       strength: How strong the masks are, see above; another name of --preset for these three.
       only: Photo of one person, to mask their face alone; give it once per photo. A face is theirs
         where two networks surely take it for theirs; one of which that is in doubt is left alone
         and named as not protected. One that neither takes for theirs, as may be in profile or of
-        old, has no mask: look at the list.
+        old, has no mask: look at the list. Photos in which they are not are not written.
       excepted: Photo of one person whose face is left alone, where it is surely theirs; give it
         once per photo. One of which that is in doubt is masked, and named.
       smallest: Faces whose box has no side of so many pixels are left alone.

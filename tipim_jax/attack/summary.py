@@ -68,8 +68,11 @@ def print_names(results: Results, console: Console) -> None:
             console.one_line(f"  {photo}: by {', '.join(recognisers)}")
         if len(still) > _LINES:
             console.print(f"  and {len(still) - _LINES} more, which report.html shows")
+    nobody = results.without_copies()
+    some = [one for one in results.left_alone if one not in nobody]
     for what, files in (
-        ("left alone as you chose, or in doubt", results.left_alone),
+        ("left alone as you chose, or in doubt", some),
+        ("not copied to the output, as nobody in them was to be masked", nobody),
         ("not protected", results.not_protected),
     ):
         if files:
@@ -80,8 +83,14 @@ def print_names(results: Results, console: Console) -> None:
 
 def print_outcome(results: Results, console: Console, page: Path | None) -> None:
     """Three lines: how many are protected, what others make of them, and where the report is."""
-    missed = results.not_protected
-    not_all = f"; not protected: {counted(len(missed), 'file')}, named above" if missed else ""
+    not_all = "".join(
+        f"; {what}: {counted(len(files), 'file')}, named above"
+        for what, files in (
+            ("not copied, as nobody was to be masked", results.without_copies()),
+            ("not protected", results.not_protected),
+        )
+        if files
+    )
     if results.photos:
         faces, photos = len(results.faces()), len(results.photos)
         done = f"{counted(faces, 'face')} in {counted(photos, 'photo')}"

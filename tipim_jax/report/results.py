@@ -248,6 +248,12 @@ class Results:
                 found[photo.input] = by
         return found
 
+    def without_copies(self) -> tuple[LeftAlone, ...]:
+        """Of `left_alone` the photos in which nobody was chosen, so that nothing was written."""
+        # One that was written is in `photos`, or could not be read back.
+        written = {one.input for one in (*self.photos, *self.not_protected)}
+        return tuple(one for one in self.left_alone if one.input not in written)
+
     def left_out(self) -> dict[str, list[str]]:
         """What originals hold and protected photos do not, and which originals do."""
         found: dict[str, list[str]] = {}
