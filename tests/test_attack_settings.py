@@ -1,6 +1,7 @@
 """What may be asked of the attack command, and what it says of what may not."""
 
 import dataclasses
+import importlib
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,27 @@ def test_an_unknown_network_or_no_number_is_a_usage_error(arguments, capsys):
         main(arguments)
     assert stop.value.code == 2
     assert arguments[1] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [  # with what would be refused later
+        ("attack nowhere", "--strength"),
+        ("attack nowhere", "--preset"),
+        ("attack nowhere", "--batch-size"),
+        ("sweep nowhere.toml", "--dtype"),
+        ("app --port 70000", "--iterations"),
+    ],
+)
+@pytest.mark.parametrize("value", ["None", "much"])
+def test_none_is_no_value_and_is_not_offered(command, flag, value, capsys):
+    """In Python it stands for what was not given."""
+    command, *more = command.split()
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(f"tipim_jax.{command}.__main__").main([*more, flag, value])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert flag in said and "None" not in said.replace("'None'", "", 2 * (value == "None"))
 
 
 def test_help_teaches(capsys):

@@ -67,7 +67,7 @@ class App:
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 after Ctrl-C, 1 where it cannot begin."""
-    settings = tyro.cli(App, args=arguments, prog="tipim app")
+    settings = tyro.cli(App, args=arguments, prog="tipim app", config=(tyro.conf.DisallowNone,))
     named = "--token"
     if settings.token is None:
         named = _TOKEN

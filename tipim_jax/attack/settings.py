@@ -21,9 +21,10 @@ PIPE = Path("-")  # stands for standard input
 _PATHS = ("paths", "only", "excepted")  # settings that are lists of them
 
 
-def _unset(default: str, metavar: str = "DIR"):
-    """How --help shows a flag that need not be given."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+def _unset(default: str, metavar: str = "DIR", words=None):
+    """How --help shows a flag that need not be given; errors offer its words, if any, not None."""
+    hint = f"(default: {default})"
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, constructor=words)
 
 
 _EXAMPLES = f"""\
@@ -115,9 +116,10 @@ class Attack:
         tyro.conf.Positional[tuple[Path, ...]], _unset("the bundled people", "[PATH ...]")
     ] = ()
     output: Path = Path("protected")
-    strength: Annotated[Strength | None, _unset("what --preset is", "{subtle,balanced,strong}")] = (
-        None
-    )
+    strength: Annotated[
+        Strength | None,
+        _unset("what --preset is", "{subtle,balanced,strong}", Strength),
+    ] = None
     only: Annotated[
         tyro.conf.UseAppendAction[tuple[Path, ...]], _unset("everybody is masked", "PHOTO")
     ] = ()
@@ -197,6 +199,7 @@ def parse(arguments: list[str]) -> Attack:
         default=settings,
         prog="tipim protect",
         description=f"{inspect.getdoc(Attack).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}",
+        config=(tyro.conf.DisallowNone,),  # None stands for what was not given, and is no value
     )
     if settings.strength and first["preset"] not in (None, settings.strength):
         raise SettingsError(

@@ -109,7 +109,13 @@ def parse(arguments: list[str]) -> Evaluate:
       SettingsError: a value out of its range.
     """
     description = f"{inspect.getdoc(Evaluate).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
-    settings = tyro.cli(Evaluate, args=arguments, prog="tipim evaluate", description=description)
+    settings = tyro.cli(
+        Evaluate,
+        args=arguments,
+        prog="tipim evaluate",
+        description=description,
+        config=(tyro.conf.DisallowNone,),
+    )
     if settings.drawn_distractors < 0:
         raise SettingsError(
             f"--drawn-distractors is {settings.drawn_distractors}; expected 0 or more"

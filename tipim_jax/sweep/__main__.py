@@ -26,8 +26,13 @@ examples:
 A sweep that was stopped or killed goes on where it was when the same command is given again."""
 
 
-def _unset(default: str, metavar: str):
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+def _unset(default: str, metavar: str, words=None):
+    """How --help shows a flag that need not be given; errors offer its words, if any, not None."""
+    hint = f"(default: {default})"
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, constructor=words)
+
+
+_Dtype = Literal["auto", PrecisionName]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +79,7 @@ class Command:
     iterations: Annotated[int | None, _unset("as in the file", "N")] = None
     batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
     dtype: Annotated[
-        Literal["auto", PrecisionName] | None,
-        _unset("as in the file", "{auto,float32,tf32,bfloat16}"),
+        _Dtype | None, _unset("as in the file", "{auto,float32,tf32,bfloat16}", _Dtype)
     ] = None
     crops: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
@@ -98,7 +102,13 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> Command:
     description = f"{inspect.getdoc(Command).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
-    return tyro.cli(Command, args=arguments, prog="tipim sweep", description=description)
+    return tyro.cli(
+        Command,
+        args=arguments,
+        prog="tipim sweep",
+        description=description,
+        config=(tyro.conf.DisallowNone,),
+    )
 
 
 def _sweep(command: Command, errors: Console) -> int:
