@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import secrets
 import signal
 import socket
@@ -99,13 +100,16 @@ def _check(settings: App, named: str) -> None:
                 f"variable {_TOKEN}: {_SHORTEST_TOKEN} letters or more that nobody can guess, such "
                 f"as {secrets.token_hex(16)}"
             )
-    elif len(settings.token) < _SHORTEST_TOKEN or not all(
-        letter.isascii() and (letter.isalnum() or letter in "-_") for letter in settings.token
-    ):
-        raise SettingsError(
-            f"{named} has {len(settings.token)} signs; expected {_SHORTEST_TOKEN} or more, letters "
-            "of English, digits, - and _"
-        )
+    else:
+        count, others = len(settings.token), sorted({*re.sub(r"[A-Za-z0-9_-]", "", settings.token)})
+        wrong = [f"has {count} signs"] if count < _SHORTEST_TOKEN else []
+        if others:
+            wrong.append(f"holds {', '.join(map(repr, others))}")
+        if wrong:
+            raise SettingsError(
+                f"{named} {' and '.join(wrong)}; expected {_SHORTEST_TOKEN} or more signs, all of "
+                "them letters of English, digits, - or _"
+            )
     if settings.iterations is not None and settings.iterations < 1:
         raise SettingsError(f"--iterations is {settings.iterations}; expected 1 or more")
 
