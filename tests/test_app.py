@@ -14,6 +14,7 @@ from PIL import Image
 
 from tipim_jax.app import strengths
 from tipim_jax.app.engine import Chosen, ProtectorEngine
+from tipim_jax.engine import defaults
 from tipim_jax.engine import protector as protectors
 from tipim_jax.engine.loop import Mask
 from tipim_jax.identification import Recogniser
@@ -25,6 +26,19 @@ from weights_convert import ConversionError
 def browser(folder):
     with a_browser(folder) as browser:
         yield browser
+
+
+def test_figures_are_promised_for_the_networks_and_iterations_that_they_were_measured_with():
+    def words(**chosen):
+        return [one.words for one in ProtectorEngine(**chosen).strengths]
+
+    measured = words()
+    assert all("of 100 faces" in said for said in measured)
+    own = TipIm.strong().iterations
+    assert words(surrogates=defaults.SURROGATES[::-1], iterations=own)[-1] == measured[-1]
+    for chosen in ({"surrogates": ["mobileface"]}, {"iterations": own + 1}, {"iterations": 2}):
+        for said, known in zip(words(**chosen), measured, strict=True):
+            assert known.startswith(said) and not any(map(str.isdigit, said))
 
 
 def test_photos_are_protected_and_come_back_as_a_zip_with_names_and_types(browser):

@@ -100,7 +100,7 @@ class ProtectorEngine:
           surrogates: networks that masks are made against.
           iterations: in place of each strength's own number.
         """
-        self.strengths = strengths(iterations)
+        self.strengths = strengths(iterations, surrogates)
         self._surrogates = tuple(surrogates)
 
     @cached_property

@@ -1,6 +1,7 @@
 """The strengths that the page offers, each as the method's settings."""
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tipim_jax.engine import defaults
@@ -13,7 +14,7 @@ class Strength:
 
     Attributes:
       name: as the command calls it.
-      words: what one sees of it, and what it protects from.
+      words: what one sees of it, and what it protects from where that was measured.
       method: the settings.
     """
 
@@ -22,16 +23,20 @@ class Strength:
     method: TipIm
 
 
-def strengths(iterations: int | None = None) -> tuple[Strength, ...]:
+def strengths(
+    iterations: int | None = None, surrogates: Collection[str] = defaults.SURROGATES
+) -> tuple[Strength, ...]:
     """All, from faint to strong.
 
     Args:
       iterations: in place of each one's own number.
+      surrogates: networks that masks are made against.
     """
     found = []
-    for name, words in defaults.STRENGTHS.items():
-        method = PRESETS[name]()
+    for name, look in defaults.LOOKS.items():
+        method = own = PRESETS[name]()
         if iterations:
-            method = dataclasses.replace(method, iterations=iterations)
-        found.append(Strength(name, words, method))
+            method = dataclasses.replace(own, iterations=iterations)
+        measured = method == own and set(surrogates) == set(defaults.SURROGATES)
+        found.append(Strength(name, defaults.STRENGTHS[name] if measured else look, method))
     return tuple(found)

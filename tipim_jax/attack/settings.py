@@ -28,7 +28,7 @@ def _unset(default: str, metavar: str = "DIR", words=None):
 
 
 _EXAMPLES = f"""\
-strengths:
+strengths; the figures are those of the default networks and iterations:
 {chr(10).join(f"  {name:<10} {what}" for name, what in defaults.STRENGTHS.items())}
 
 examples:
