@@ -194,8 +194,33 @@ def test_a_truncated_photo_is_refused(tmp_path, suffix):
     path = tmp_path / f"part{suffix}"
     for share in (0, 0.02, 0.5, 0.9):
         path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(PhotoError, match=rf"cannot read .*part{suffix}: "):
+        with pytest.raises(PhotoError, match=rf"cannot read .*part{suffix}: ") as error:
             read_photo(path)
+        said = str(error.value).split(": ", 1)[1]
+        assert said.endswith("get another copy of it") or said.startswith("no picture in a format")
+        assert said.startswith("the file is ") == ("another copy" in said), "no library's words"
+
+
+def test_a_damaged_photo_is_told_from_one_that_is_empty_or_takes_too_much_memory(
+    tmp_path, monkeypatch
+):
+    """And what decoders say of it, which is for their authors, is in the cause alone."""
+    path = tmp_path / "me.jpg"
+    path.write_bytes(b"")
+    with pytest.raises(PhotoError, match=r"me\.jpg: the file is empty; get another copy of it$"):
+        read_photo(path)
+    Image.fromarray(picture()).save(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(PhotoError, match=r"me\.jpg: the file is damaged, or a picture ") as error:
+        read_photo(path)
+    assert "truncated" in str(error.value.__cause__) and "truncated" not in str(error.value)
+
+    def load(self):
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.JpegImagePlugin.JpegImageFile.load", load)
+    with pytest.raises(PhotoError, match=r"me\.jpg: it takes more memory than there is"):
+        read_photo(path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])

@@ -38,6 +38,10 @@ _TURNS = {
 }
 _FORMATS = tuple(SUFFIXES_OF)
 _READABLE = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF, JPEG 2000, PPM"
+_DAMAGED = (
+    "the file is damaged, or a picture of an unusual kind; if another program shows it whole, save "
+    "it there as JPEG or PNG, otherwise get another copy of it"
+)
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # others of several pictures are no films
 # Tags of TIFF 6.0 and of Adobe's Digital Negative 1.7
 _NEW_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
@@ -48,6 +52,10 @@ _warning_filters = threading.Lock()
 
 class PhotoError(Exception):
     """A photo that cannot be found, read or written; the message names the file and the reason."""
+
+
+class _Refused(ValueError):
+    """A file that is not read on purpose; the message is for who has it, and no library's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +103,7 @@ def read_photo(path: Path, *, first_frame: bool = False) -> Photo:
     try:
         return _decode(path.read_bytes(), first_frame)
     except Exception as fault:  # decoders of hostile files raise errors of any kind
-        raise PhotoError(f"cannot read {path}: {reason(fault)}") from fault
+        raise PhotoError(f"cannot read {path}: {_why(fault)}") from fault
 
 
 def decode_photo(content: bytes, name: str, *, first_frame: bool = False) -> Photo:
@@ -103,7 +111,7 @@ def decode_photo(content: bytes, name: str, *, first_frame: bool = False) -> Pho
     try:
         return _decode(content, first_frame)
     except Exception as fault:
-        raise PhotoError(f"cannot read {name}: {reason(fault)}") from fault
+        raise PhotoError(f"cannot read {name}: {_why(fault)}") from fault
 
 
 def pixel_size(content: bytes) -> tuple[int, int] | None:
@@ -131,19 +139,21 @@ def eight_bit(image: Image.Image) -> Image.Image:
       ValueError: its levels are of another kind.
     """
     if image.mode == "F":
-        raise ValueError("its levels are no whole numbers; save it with 8 or 16 bits")
+        raise _Refused("its levels are no whole numbers; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
         return image
     levels = np.asarray(image).astype(np.int64)
     if levels.min() < 0 or levels.max() > 65535:
-        raise ValueError("its levels are outside [0, 65535]; save it with 8 or 16 bits")
+        raise _Refused("its levels are outside [0, 65535]; save it with 8 or 16 bits")
     return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8))
 
 
 def _decode(content: bytes, first_frame: bool) -> Photo:
     image_format = picture_format(content[:HEAD])
     if image_format is None:
-        raise ValueError(f"no picture in a format that can be read ({_READABLE})")
+        if not content:
+            raise _Refused("the file is empty; get another copy of it")
+        raise _Refused(f"no picture in a format that can be read ({_READABLE})")
     with _no_warnings():
         image = Image.open(io.BytesIO(content), formats=(image_format,))
         _check_kind(image, first_frame)
@@ -184,14 +194,14 @@ def _decode(content: bytes, first_frame: bool) -> Photo:
 def _check_kind(image: Image.Image, first_frame: bool) -> None:
     """Refuses what is no photo, or not the whole of one."""
     if image.format in _ANIMATED and getattr(image, "is_animated", False) and not first_frame:
-        raise ValueError(
+        raise _Refused(
             f"an animation of {image.n_frames} pictures; only stills are protected, or its first "
             "picture with --first-frame"
         )
     if image.format == "TIFF":
         tags = image.tag_v2
         if _DNG_VERSION in tags or tags.get(_NEW_SUBFILE_TYPE, 0) & 1:
-            raise ValueError("a raw photo; export it as JPEG or TIFF")
+            raise _Refused("a raw photo; export it as JPEG or TIFF")
 
 
 @contextlib.contextmanager
@@ -243,12 +253,18 @@ def _table(quality: int) -> list[int]:
     return Image.open(stream, formats=("JPEG",)).quantization[0]
 
 
-def reason(fault: BaseException) -> str:
-    """What went wrong, in words for who has the photo."""
-    if isinstance(fault, Image.UnidentifiedImageError):
-        return "damaged at its start, or of a kind that cannot be read"
+def _why(fault: BaseException) -> str:
+    """Why a photo cannot be read, in words for who has it; a decoder's own help nobody."""
     if isinstance(fault, Image.DecompressionBombError):
         return f"more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
+    if isinstance(fault, MemoryError):
+        return "it takes more memory than there is"
+    of_system = isinstance(fault, OSError) and fault.strerror
+    return reason(fault) if of_system or isinstance(fault, _Refused) else _DAMAGED
+
+
+def reason(fault: BaseException) -> str:
+    """What went wrong, in words for who has the photo."""
     if isinstance(fault, OSError) and fault.strerror:
         return fault.strerror
     return str(fault) or type(fault).__name__
