@@ -25,7 +25,7 @@ from tipim_jax.identification import (
 from tipim_jax.photos import YUNET, FaceDetector, write_whole
 from tipim_jax.progress import Bars
 from tipim_jax.report import Measurement
-from tipim_jax.report.tables import as_text, csv_table, latex_tables, text_tables
+from tipim_jax.report.tables import csv_table, latex_tables, text_tables
 from weights_convert import home, obtain
 
 SHOWN = 20  # photos that are left out
@@ -114,7 +114,7 @@ def run(
         with write_whole(settings.output / f"tables.{suffix}") as stream:
             stream.write(make(measured).encode(errors="backslashreplace"))
     if settings.all_windows:
-        tables = as_text(window_tables(measured, settings.recognisers))
+        tables = window_tables(measured, settings.recognisers)
         with write_whole(settings.output / "windows.txt") as stream:
             stream.write(tables.encode(errors="backslashreplace"))
     if settings.threats:

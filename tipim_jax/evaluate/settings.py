@@ -52,8 +52,12 @@ class Evaluate:
         over.
       drawn_distractors: Embeddings of nobody that are added to the gallery, drawn at random.
       aligned: The photos are 112x112 crops already, all of them, aligned as ArcFace's template.
-      all_windows: Show every photo to each network through the windows of other programs, too: five
-        points, a box turned by the eyes, boxes with a margin, dlib's chips.
+      all_windows: Show every photo to each network through the windows of other programs, too. A
+        window is the part of the photo that a network is shown of a face, and how that is turned
+        and scaled. five-points: as ArcFace's template has eyes, nose and mouth. eyes: a detector's
+        box, the eyes level, as in DeepFace. box: one with a margin, as for FaceNet. loose-box: one
+        with hair, ears and chin, as in libraries in browsers. chips: dlib's. In the tables = stands
+        for a window that is the network's own.
       posting: Judge the photos as they are after being posted, too: scaled down, compressed as JPEG
         and grey; and filtered: blurred, sharpened, with noise, their colours changed. The faces are
         found anew; and by another detector, the landmarks of MTCNN's O-Net in the box that was

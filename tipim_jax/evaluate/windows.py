@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from tipim_jax.identification import FIGURES, Recogniser
 from tipim_jax.networks.window import WHOLE_CROP, WINDOWS, FivePoints, Window
 from tipim_jax.report import Measurement
-from tipim_jax.report.tables import Table, shares
+from tipim_jax.report.tables import Table, as_text, shares
 
+_EXPLAINED = (
+    "A window is the part of a photo that a network is shown of a face; `tipim evaluate --help` "
+    "says which there are, under --all-windows."
+)
 OWN = "its own"
 _THROUGH = " through "
 _SHOWN = ("recognised", "rank1_ut", "rank5_ut", "success_far_0.01")
@@ -26,13 +30,23 @@ def through_all_windows(recognisers: Mapping[str, Recogniser]) -> dict[str, Reco
     return found
 
 
-def window_tables(rows: Sequence[Measurement], networks: Sequence[str]) -> Iterator[Table]:
-    """For each figure the networks through the windows, unprotected → protected.
+def window_tables(rows: Sequence[Measurement], networks: Sequence[str]) -> str:
+    """For each figure a table, in plain text, of the networks through the windows.
 
     Args:
       rows: of clean and of protected faces.
       networks: names of those that looked through all windows.
     """
+    return f"{_EXPLAINED}\n\n{as_text(_tables(rows, networks))}"
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """The network and the window that a recogniser is called after; `OWN` where it is its own."""
+    network, _, window = name.partition(_THROUGH)
+    return network, window or OWN
+
+
+def _tables(rows: Sequence[Measurement], networks: Sequence[str]) -> Iterator[Table]:
     for figure in _SHOWN:
         lines = [
             [
@@ -46,12 +60,6 @@ def window_tables(rows: Sequence[Measurement], networks: Sequence[str]) -> Itera
         ]
         title = f"{FIGURES[figure]} through each window, unprotected → protected"
         yield title, ["network", OWN, *WINDOWS], [[_same(cell) for cell in line] for line in lines]
-
-
-def parts_of(name: str) -> tuple[str, str]:
-    """The network and the window that a recogniser is called after; `OWN` where it is its own."""
-    network, _, window = name.partition(_THROUGH)
-    return network, window or OWN
 
 
 def _name(network: str, window: str) -> str:
