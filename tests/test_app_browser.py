@@ -108,6 +108,21 @@ def test_before_and_after_are_compared_with_mouse_and_keys_and_back_returns(tab)
     assert len(tab.query_selector_all(".card.done")) == 3
 
 
+def test_one_button_is_the_main_one_whatever_is_done_already(tab):
+    main = "[...document.querySelectorAll('#go .primary')].filter(b => b.checkVisibility())"
+    choose(tab)
+    assert tab.evaluate(f"{main}.map(b => b.id)") == ["protect"]
+    tab.click("#protect")
+    until(tab, "document.querySelectorAll('.card.done').length === 3")
+    until(tab, f"{main}.map(b => b.id).join() === 'save-all'")
+    tab.check("input[value=subtle]")
+    assert tab.is_visible("#protect") and tab.is_visible("#save-all")
+    assert tab.evaluate(f"{main}.map(b => b.id)") == ["protect"]
+    assert contrast(tab, "#save-all") > 4.5
+    tab.check("input[value=strong]")
+    assert tab.evaluate(f"{main}.map(b => b.id)") == ["save-all"]
+
+
 def test_a_newcomers_mistakes_are_told_in_words(tab, tmp_path):
     plain = io.BytesIO()
     Image.new("RGB", (300, 200), "green").save(plain, "PNG")

@@ -25,6 +25,7 @@ function showPanel() {
   $("protect").hidden = !to.length && (busy.length || done.length);
   $("protect").disabled = !to.length;
   $("save-all").hidden = !done.length;
+  $("save-all").classList.toggle("primary", $("protect").hidden);  // one is the main one
   $("save-all").textContent = done.length === 1 ? "Save the photo as zip"
     : `Save ${busy.length ? "these" : "all"} ${done.length} as zip`;
   $("save-all").href = `pages/${page}/zip`;
