@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.scoreboard.sets import Photos
 from tipim_jax.engine import Journal, Outcome, Protector, protect_files
-from tipim_jax.engine.defaults import SURROGATES
+from tipim_jax.engine.defaults import STRENGTHS, surrogates
 from tipim_jax.method import PRESETS, TipIm
 from tipim_jax.photos import find_photos, output_paths
 
@@ -48,10 +48,10 @@ def _levels(line: str, surrogates: tuple[str, ...], settings: TipIm) -> dict[str
 DIM = dataclasses.replace(TipIm.paper(), target_choice="single", views=1)
 METHODS = {
     **{
-        name: Method("ours", SURROGATES, PRESETS[name](), name == "strong")
-        for name in ("subtle", "balanced", "strong")
+        name: Method("ours", surrogates(name), PRESETS[name](), name == "strong")
+        for name in STRENGTHS
     },
-    **_levels("fast", SURROGATES, TipIm.fast()),
+    **_levels("fast", surrogates("fast"), TipIm.fast()),
     **_levels("the authors' code, nearest target", SINGLE, TipIm.economical()),
     **_levels("DIM", SINGLE, DIM),
 }

@@ -1,7 +1,8 @@
 """What a run starts from where nobody chooses; commands read it before JAX is there."""
 
 # They come by themselves and may be used by everybody (docs/protection.md).
-SURROGATES = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")
+SURROGATES = ("mobileface-mv", "sface", "facenet-128")
+_BEFORE = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")
 # The published variants are no choice of networks; more of them would be another attack.
 _PUBLISHED = ("mobileface", "sface")
 HELD_OUT = "lightcnn"  # judges where nobody chooses, and is never a surrogate then
@@ -23,4 +24,6 @@ PRESET = "strong"
 
 def surrogates(preset: str) -> tuple[str, ...]:
     """The networks that a preset's masks are made with."""
-    return SURROGATES if preset in ("fast", *STRENGTHS) else _PUBLISHED
+    if preset in STRENGTHS:
+        return SURROGATES
+    return _BEFORE if preset == "fast" else _PUBLISHED

@@ -159,20 +159,21 @@ class TipIm:
             cls.fast(),
             budget="dssim",
             epsilon=24.0,
-            colour_cost=4.0,
+            colour_cost=2.0,
             smooth_epsilon=255.0,
-            colour_epsilon=6.0,
+            colour_epsilon=8.0,
+            views=2,
         )
 
     @classmethod
     def subtle(cls) -> "TipIm":
-        """As `balanced`, with half as much to be seen."""
-        return dataclasses.replace(cls.balanced(), dssim=0.006)
+        """As `balanced`, with half as much to be seen, and colour as cheap as brightness."""
+        return dataclasses.replace(cls.balanced(), dssim=0.006, colour_cost=1.0)
 
     @classmethod
     def strong(cls) -> "TipIm":
-        """As `balanced`, with twice as much to be seen: the default."""
-        return dataclasses.replace(cls.balanced(), dssim=0.027)
+        """As `balanced`, with twice as much to be seen, and less of it colour: the default."""
+        return dataclasses.replace(cls.balanced(), dssim=0.027, colour_cost=4.0)
 
     @classmethod
     def reproduction(cls) -> "TipIm":
