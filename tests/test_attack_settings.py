@@ -108,6 +108,10 @@ def test_a_strength_is_another_name_of_a_preset(name, tmp_path):
     assert dataclasses.replace(by_flag, config=None) == by_preset
 
 
+def test_one_compiled_program_serves_all_strengths():
+    assert len({settings.PRESETS[name]().without_numbers for name in STRENGTHS}) == 1
+
+
 def test_each_strength_has_a_line_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
