@@ -14,7 +14,7 @@ LOOKS = {
     "balanced": "Little to be seen.",
     "strong": "Seen on a close look.",
 }
-_MISSED = {"subtle": 11, "balanced": 50, "strong": 93}
+_MISSED = {"subtle": 19, "balanced": 62, "strong": 96}
 STRENGTHS = {
     name: f"{words} Recognisers that never saw it missed {_MISSED[name]} of 100 faces."
     for name, words in LOOKS.items()
