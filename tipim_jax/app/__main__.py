@@ -18,7 +18,7 @@ from typing import Annotated
 
 import tyro
 
-from tipim_jax import networks
+from tipim_jax import flags, networks
 from tipim_jax.app.limits import Limits
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
@@ -53,22 +53,18 @@ class App:
 
     host: str = "127.0.0.1"
     port: int = 0
-    token: Annotated[
-        str | None, tyro.conf.arg(metavar="TOKEN", help_behavior_hint="(default: drawn at random)")
-    ] = None
+    token: Annotated[str | None, flags.unset("drawn at random", "TOKEN")] = None
     open: bool = True
     surrogate: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        tyro.conf.arg(metavar="NETWORK", help_behavior_hint="(default: as tipim protect)"),
+        flags.unset("as tipim protect", "NETWORK"),
     ] = ()
-    iterations: Annotated[
-        int | None, tyro.conf.arg(metavar="N", help_behavior_hint="(default: the strength's)")
-    ] = None
+    iterations: Annotated[int | None, flags.unset("the strength's", "N")] = None
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 after Ctrl-C, 1 where it cannot begin."""
-    settings = tyro.cli(App, args=arguments, prog="tipim app", config=(tyro.conf.DisallowNone,))
+    settings = flags.parse(App, arguments, "tipim app")
     named = "--token"
     if settings.token is None:
         named = _TOKEN

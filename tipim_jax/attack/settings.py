@@ -1,14 +1,13 @@
 """The command's settings: flags over a configuration file over a preset."""
 
 import dataclasses
-import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
-from tipim_jax import networks
+from tipim_jax import flags, networks
 from tipim_jax.configuration import SettingsError, fill, read_toml
 from tipim_jax.engine import defaults
 from tipim_jax.method.settings import PRESETS, TipIm
@@ -19,13 +18,6 @@ PresetName = tyro.extras.literal_type_from_choices(PRESETS)
 
 PIPE = Path("-")  # stands for standard input
 _PATHS = ("paths", "only", "excepted")  # settings that are lists of them
-
-
-def _unset(default: str, metavar: str = "DIR", words=None):
-    """How --help shows a flag that need not be given; errors offer its words, if any, not None."""
-    hint = f"(default: {default})"
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, constructor=words)
-
 
 _EXAMPLES = f"""\
 strengths; the figures are those of the default networks and iterations:
@@ -113,15 +105,15 @@ class Attack:
     """
 
     paths: Annotated[
-        tyro.conf.Positional[tuple[Path, ...]], _unset("the bundled people", "[PATH ...]")
+        tyro.conf.Positional[tuple[Path, ...]], flags.unset("the bundled people", "[PATH ...]")
     ] = ()
     output: Path = Path("protected")
     strength: Annotated[
         Strength | None,
-        _unset("what --preset is", "{subtle,balanced,strong}", Strength),
+        flags.unset("what --preset is", "{subtle,balanced,strong}", Strength),
     ] = None
     only: Annotated[
-        tyro.conf.UseAppendAction[tuple[Path, ...]], _unset("everybody is masked", "PHOTO")
+        tyro.conf.UseAppendAction[tuple[Path, ...]], flags.unset("everybody is masked", "PHOTO")
     ] = ()
     excepted: Annotated[
         tyro.conf.UseAppendAction[tuple[Path, ...]],
@@ -129,12 +121,12 @@ class Attack:
             name="except", metavar="PHOTO", help_behavior_hint="(default: nobody is left alone)"
         ),
     ] = ()
-    smallest: Annotated[int, _unset("0", "PIXELS")] = 0
-    watch: Annotated[Path | None, _unset("none", "FOLDER")] = None
+    smallest: Annotated[int, flags.unset("0", "PIXELS")] = 0
+    watch: Annotated[Path | None, flags.unset("none", "FOLDER")] = None
     verbose: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     surrogate: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(
+        flags.unset(
             f"{', '.join(defaults.SURROGATES)}; of published variants "
             f"{', '.join(defaults.surrogates('paper'))}",
             "NETWORK",
@@ -142,24 +134,24 @@ class Attack:
     ] = ()
     recogniser: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        _unset(f"the surrogates and {defaults.HELD_OUT}", "NETWORK"),
+        flags.unset(f"the surrogates and {defaults.HELD_OUT}", "NETWORK"),
     ] = ()
-    targets: Annotated[Path | None, _unset("ten of the bundled people")] = None
+    targets: Annotated[Path | None, flags.unset("ten of the bundled people")] = None
     gallery: Annotated[
-        Path | None, _unset("the bundled people and the given photos themselves")
+        Path | None, flags.unset("the bundled people and the given photos themselves")
     ] = None
     preset: PresetName = defaults.PRESET
-    config: Annotated[Path | None, _unset("none", "FILE")] = None
-    batch_size: Annotated[int | None, _unset(f"{defaults.BATCH_SIZE}, on a CPU", "N")] = None
+    config: Annotated[Path | None, flags.unset("none", "FILE")] = None
+    batch_size: Annotated[int | None, flags.unset(f"{defaults.BATCH_SIZE}, on a CPU", "N")] = None
     dtype: Literal["auto", networks.PrecisionName] = "auto"
     seed: int = 0
     format: Literal["same", "png"] = "same"
     metadata: Literal["none", "dates", "all"] = "dates"
     first_frame: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
-    num_processes: Annotated[int | None, _unset("1", "N")] = None
-    process_id: Annotated[int | None, _unset("0", "N")] = None
+    coordinator: Annotated[str | None, flags.unset("one process alone", "HOST:PORT")] = None
+    num_processes: Annotated[int | None, flags.unset("1", "N")] = None
+    process_id: Annotated[int | None, flags.unset("0", "N")] = None
     method: tyro.conf.OmitArgPrefixes[TipIm] = field(default_factory=PRESETS[defaults.PRESET])
 
     @property
@@ -193,14 +185,7 @@ def parse(arguments: list[str]) -> Attack:
         settings = dataclasses.replace(settings, method=_start(preset).method)
     from_file = settings
     settings = dataclasses.replace(settings, surrogate=(), recogniser=())
-    settings = tyro.cli(
-        Attack,
-        args=arguments,
-        default=settings,
-        prog="tipim protect",
-        description=f"{inspect.getdoc(Attack).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}",
-        config=(tyro.conf.DisallowNone,),  # None stands for what was not given, and is no value
-    )
+    settings = flags.parse(Attack, arguments, "tipim protect", more=_EXAMPLES, default=settings)
     if settings.strength and first["preset"] not in (None, settings.strength):
         raise SettingsError(
             f"--strength {settings.strength} and --preset {first['preset']} are two names of one "

@@ -68,7 +68,7 @@ def print_names(results: Results, console: Console) -> None:
             console.one_line(f"  {photo}: by {', '.join(recognisers)}")
         if len(still) > _LINES:
             console.print(f"  and {len(still) - _LINES} more, which report.html shows")
-    nobody = results.without_copies()
+    nobody = dict.fromkeys(results.without_copies())
     some = [one for one in results.left_alone if one not in nobody]
     for what, files in (
         ("left alone as you chose, or in doubt", some),

@@ -1,14 +1,13 @@
 """The command's settings."""
 
 import importlib.util
-import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from tipim_jax import networks
+from tipim_jax import flags, networks
 from tipim_jax.configuration import SettingsError
 from tipim_jax.evaluate.threat_words import threats_help
 from tipim_jax.networks import DEFAULT_RECOGNISERS
@@ -77,22 +76,15 @@ class Evaluate:
     protected: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="PROTECTED")]
     clean: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     gallery: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    targets: Annotated[
-        Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: none)")
-    ] = None
+    targets: Annotated[Path | None, flags.unset("none")] = None
     recogniser: Annotated[
         tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        tyro.conf.arg(
-            metavar="NETWORK", help_behavior_hint=f"(default: {', '.join(DEFAULT_RECOGNISERS)})"
-        ),
+        flags.unset(", ".join(DEFAULT_RECOGNISERS), "NETWORK"),
     ] = ()
     surrogate: Annotated[
-        tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
-        tyro.conf.arg(metavar="NETWORK", help_behavior_hint="(default: none)"),
+        tyro.conf.UseAppendAction[tuple[NetworkName, ...]], flags.unset("none", "NETWORK")
     ] = ()
-    distractor_photos: Annotated[
-        Path | None, tyro.conf.arg(metavar="PLACE", help_behavior_hint="(default: none)")
-    ] = None
+    distractor_photos: Annotated[Path | None, flags.unset("none", "PLACE")] = None
     drawn_distractors: int = 0
     aligned: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     all_windows: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -112,14 +104,7 @@ def parse(arguments: list[str]) -> Evaluate:
     Raises:
       SettingsError: a value out of its range.
     """
-    description = f"{inspect.getdoc(Evaluate).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
-    settings = tyro.cli(
-        Evaluate,
-        args=arguments,
-        prog="tipim evaluate",
-        description=description,
-        config=(tyro.conf.DisallowNone,),
-    )
+    settings = flags.parse(Evaluate, arguments, "tipim evaluate", more=_EXAMPLES)
     if settings.drawn_distractors < 0:
         raise SettingsError(
             f"--drawn-distractors is {settings.drawn_distractors}; expected 0 or more"

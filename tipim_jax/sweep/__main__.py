@@ -1,7 +1,6 @@
 """`python -m tipim_jax.sweep`: see `--help`."""
 
 import dataclasses
-import inspect
 import sys
 import time
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from tipim_jax import flags
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.networks import PrecisionName
@@ -24,12 +24,6 @@ examples:
       --coordinator host:1234 --num-processes 2 --process-id 0
 
 A sweep that was stopped or killed goes on where it was when the same command is given again."""
-
-
-def _unset(default: str, metavar: str, words=None):
-    """How --help shows a flag that need not be given; errors offer its words, if any, not None."""
-    hint = f"(default: {default})"
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, constructor=words)
 
 
 _Dtype = Literal["auto", PrecisionName]
@@ -69,46 +63,35 @@ class Command:
     """
 
     config: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
-    output: Annotated[Path | None, _unset("out/, called as the file is", "DIR")] = None
-    lfw: Annotated[Path | None, _unset("the bundled people", "PLACE")] = None
-    roles: Annotated[Path | None, _unset("everybody may be anything", "FILE")] = None
-    probes: Annotated[int | None, _unset("as in the file", "N")] = None
-    distractors: Annotated[int | None, _unset("as in the file", "N")] = None
-    distractor_photos: Annotated[Path | None, _unset("none", "PLACE")] = None
-    drawn_distractors: Annotated[int | None, _unset("as in the file", "N")] = None
-    iterations: Annotated[int | None, _unset("as in the file", "N")] = None
-    batch_size: Annotated[int | None, _unset("as in the file", "N")] = None
+    output: Annotated[Path | None, flags.unset("out/, called as the file is", "DIR")] = None
+    lfw: Annotated[Path | None, flags.unset("the bundled people", "PLACE")] = None
+    roles: Annotated[Path | None, flags.unset("everybody may be anything", "FILE")] = None
+    probes: Annotated[int | None, flags.unset("as in the file", "N")] = None
+    distractors: Annotated[int | None, flags.unset("as in the file", "N")] = None
+    distractor_photos: Annotated[Path | None, flags.unset("none", "PLACE")] = None
+    drawn_distractors: Annotated[int | None, flags.unset("as in the file", "N")] = None
+    iterations: Annotated[int | None, flags.unset("as in the file", "N")] = None
+    batch_size: Annotated[int | None, flags.unset("as in the file", "N")] = None
     dtype: Annotated[
-        _Dtype | None, _unset("as in the file", "{auto,float32,tf32,bfloat16}", _Dtype)
+        _Dtype | None, flags.unset("as in the file", "{auto,float32,tf32,bfloat16}", _Dtype)
     ] = None
     crops: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    coordinator: Annotated[str | None, _unset("one process alone", "HOST:PORT")] = None
-    num_processes: Annotated[int | None, _unset("1", "N")] = None
-    process_id: Annotated[int | None, _unset("0", "N")] = None
+    coordinator: Annotated[str | None, flags.unset("one process alone", "HOST:PORT")] = None
+    num_processes: Annotated[int | None, flags.unset("1", "N")] = None
+    process_id: Annotated[int | None, flags.unset("0", "N")] = None
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0, 1 for an error, 130 after Ctrl-C."""
     errors = Console(stderr=True)
     try:
-        return _sweep(_parse(arguments), errors)
+        return _sweep(flags.parse(Command, arguments, "tipim sweep", more=_EXAMPLES), errors)
     except (SettingsError, OSError) as error:
         errors.error(error)
         return 1
     except KeyboardInterrupt:
         errors.print("stopped: what is done stays; the same command goes on from there")
         return 130
-
-
-def _parse(arguments: list[str]) -> Command:
-    description = f"{inspect.getdoc(Command).split('Attributes:')[0].strip()}\n\n{_EXAMPLES}"
-    return tyro.cli(
-        Command,
-        args=arguments,
-        prog="tipim sweep",
-        description=description,
-        config=(tyro.conf.DisallowNone,),
-    )
 
 
 def _sweep(command: Command, errors: Console) -> int:
