@@ -120,7 +120,15 @@ def _without_prose(file: Path) -> str:
     for node in ast.walk(tree):
         if isinstance(getattr(node, "body", None), list):
             node.body = [part for part in node.body if not _is_prose(part)]
-    return ast.dump(tree)
+    return repr(_form(tree))
+
+
+def _form(part: Any) -> Any:
+    """What a part of the code is, the same in each version of Python, as `ast.dump` is not."""
+    if isinstance(part, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(part) if value not in (None, []))
+        return type(part).__name__, *((name, _form(value)) for name, value in fields)
+    return [_form(each) for each in part] if isinstance(part, list) else part
 
 
 def _is_prose(node: ast.stmt) -> bool:
