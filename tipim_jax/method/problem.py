@@ -20,7 +20,7 @@ class Numbers(NamedTuple):
     Attributes:
       epsilon: ε, largest change of any channel, in pixel levels.
       dssim: most DSSIM in the face's box, in [0, 0.5].
-      colour_cost: cost of a change of colour in terms of one of brightness.
+      colour_cost: cost of grain of colour in terms of grain of brightness.
       smooth_epsilon: largest change where the image is smooth, in pixel levels.
       self_weight: w of eq. 2.
       gamma: γ of eq. 4.

@@ -37,7 +37,8 @@ class TipIm:
       dssim: with that budget, the most DSSIM, (1 − SSIM) / 2 in the face's box, of one face's mask;
         in photos of one that is rounded to whole levels. JPEG adds its own, 0.002 to 0.003 at
         quality 95.
-      colour_cost: with that budget, what a change of colour costs in terms of one of brightness.
+      colour_cost: with that budget, what grain of colour costs in terms of grain of brightness. A
+        tint, colour that varies little from pixel to pixel, costs four times as much.
       smooth_epsilon: largest change of a pixel whose surroundings are smooth, as skin and sky are,
         where the eye sees noise. It grows with their contrast, up to ε.
       colour_epsilon: largest change of a pixel's colour: its channels change by at most so much
@@ -159,7 +160,7 @@ class TipIm:
             cls.fast(),
             budget="dssim",
             epsilon=24.0,
-            colour_cost=2.0,
+            colour_cost=0.5,
             smooth_epsilon=255.0,
             colour_epsilon=8.0,
             views=2,
@@ -167,13 +168,13 @@ class TipIm:
 
     @classmethod
     def subtle(cls) -> "TipIm":
-        """As `balanced`, with half as much to be seen, and colour as cheap as brightness."""
+        """As `balanced`, with half as much to be seen, and less of it a tint."""
         return dataclasses.replace(cls.balanced(), dssim=0.006, colour_cost=1.0)
 
     @classmethod
     def strong(cls) -> "TipIm":
-        """As `balanced`, with twice as much to be seen, and less of it colour: the default."""
-        return dataclasses.replace(cls.balanced(), dssim=0.027, colour_cost=4.0)
+        """As `balanced`, with twice as much to be seen, and less of it a tint: the default."""
+        return dataclasses.replace(cls.balanced(), dssim=0.027, colour_cost=1.0)
 
     @classmethod
     def reproduction(cls) -> "TipIm":
@@ -220,7 +221,7 @@ class TipIm:
             ("epsilon", 0.0, 255.0),
             ("smooth_epsilon", 0.0, 255.0),
             ("dssim", 0.0, 0.5),
-            ("colour_cost", 1.0, float("inf")),
+            ("colour_cost", 0.1, float("inf")),
             ("colour_epsilon", 0.0, 255.0),
             ("self_weight", 0.0, float("inf")),
             ("gamma", 0.0, float("inf")),

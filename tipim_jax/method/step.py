@@ -14,8 +14,9 @@ from tipim_jax.method.budget import SSIM_DEVIATION
 from tipim_jax.method.problem import Image, Problem, State
 
 # Of what a change costs that varies from pixel to pixel, what one costs that is the same in all of
-# SSIM's window. At 0 masks would be patches alone.
-_PATCHES = 1 / 3
+# SSIM's window: of brightness, where at 0 masks would be patches alone, and of colour, whose grain
+# the eye hardly sees.
+_PATCHES, _TINTS = 1 / 3, 4
 
 
 def step(
@@ -89,9 +90,9 @@ def unseen_direction(g: Image, problem: Problem) -> Image:
     But where the mask fades, for there it is fainter. Zero stays zero.
     """
     scale = problem.weight / jnp.sqrt(problem.cost)
-    weighed = scale * _with_colour(g, 1 / problem.numbers.colour_cost)
-    spectrum = jnp.fft.rfft2(weighed, axes=(0, 1)) / _grain(*g.shape[:2])[..., None]
-    change = scale * jnp.fft.irfft2(spectrum, g.shape[:2], axes=(0, 1))
+    grey, colour = _spectra(scale * g)
+    of_grey, of_colour = _prices(g.shape, problem)
+    change = scale * jnp.fft.irfft2(grey / of_grey + colour / of_colour, g.shape[:2], axes=(0, 1))
     return change / jnp.sqrt(jnp.maximum(seen(change, problem), jnp.finfo(g.dtype).tiny))
 
 
@@ -99,29 +100,35 @@ def seen(change: Image, problem: Problem) -> Float[Array, ""]:
     """What a change costs: DSSIM in the face's box as a quadratic form, and more for patches.
 
     Of DSSIM what varies within SSIM's window counts, by `Problem.cost`; of the rest, which it
-    hardly sees and people do, `_PATCHES`. Colour costs `Numbers.colour_cost` times as much.
+    hardly sees and people do, `_PATCHES`. Colour, the difference of the channels, costs
+    `Numbers.colour_cost` times as much, and `_TINTS` times that where it varies little.
     """
-    weighed = jnp.sqrt(problem.cost) * _with_colour(change, jnp.sqrt(problem.numbers.colour_cost))
-    power = jnp.abs(jnp.fft.rfft2(weighed, axes=(0, 1))) ** 2
+    grey, colour = _spectra(jnp.sqrt(problem.cost) * change)
+    of_grey, of_colour = _prices(change.shape, problem)
+    power = of_grey * jnp.abs(grey) ** 2 + of_colour * jnp.abs(colour) ** 2
     height, width = change.shape[:2]
     # Of a real change's spectrum half is there: all columns stand for two but the first and, of an
     # even number, the last.
     twice = jnp.where(jnp.arange(width // 2 + 1) % ((width + 1) // 2) == 0, 1, 2)
-    total = jnp.sum(power * (twice * _grain(height, width))[..., None])
-    return total / (height * width) / change.shape[2]
+    return jnp.sum(power * twice[:, None]) / (height * width) / change.shape[2]
 
 
-def _grain(height, width):
-    """What a wave of each frequency costs, from `_PATCHES` for the longest to 1."""
-    rows, columns = jnp.fft.fftfreq(height)[:, None], jnp.fft.rfftfreq(width)[None]
-    left = jnp.exp(-4 * (jnp.pi * SSIM_DEVIATION) ** 2 * (rows**2 + columns**2))
-    return 1 - (1 - _PATCHES) * left
+def _spectra(change):
+    """Of the mean of the channels, which all of them have, and of what they differ from it by."""
+    spectrum = jnp.fft.rfft2(change, axes=(0, 1))
+    grey = jnp.broadcast_to(spectrum.mean(axis=-1, keepdims=True), spectrum.shape)
+    return grey, spectrum - grey
 
 
-def _with_colour(change, factor):
-    """A change with its colour, the difference of the channels, times a factor."""
-    grey = change.mean(axis=-1, keepdims=True)
-    return grey + factor * (change - grey)
+def _prices(shape, problem):
+    """What a wave of each frequency costs, of brightness and of colour; the finest grain 1 of both.
+
+    Of colour `Numbers.colour_cost` times as much.
+    """
+    rows, columns = jnp.fft.fftfreq(shape[0])[:, None], jnp.fft.rfftfreq(shape[1])[None]
+    long = jnp.exp(-4 * (jnp.pi * SSIM_DEVIATION) ** 2 * (rows**2 + columns**2))[..., None]
+    of_grey, of_colour = (1 - (1 - price) * long for price in (_PATCHES, _TINTS))
+    return of_grey, problem.numbers.colour_cost * of_colour
 
 
 def within_levels(moved: Image, problem: Problem, *, most: float) -> Image:
