@@ -247,11 +247,6 @@ class Preparation:
         return Prepared(self._there(batch), images, rows, unfinished)
 
     def _there(self, batch: Batch) -> Batch:
-        if on_cpu(self._layout):
+        if self._layout.on_cpu:
             return batch
         return batch._replace(images=jax.device_put(batch.images.astype(np.float32)))
-
-
-def on_cpu(layout: Layout) -> bool:
-    """Whether the host itself is the device."""
-    return layout.devices[0].platform == "cpu"

@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, Num, UInt8
 
-from tipim_jax.engine.batches import Batch, Preparation, on_cpu
+from tipim_jax.engine.batches import Batch, Preparation
 from tipim_jax.engine.threads import when_asked
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import (
@@ -82,7 +82,7 @@ def drive(
     one = _UnderWay(surrogates, batch, targets, settings, layout, unfinished)
     found = one.finish(progress)
     finished = Finished(np.asarray(found.protected), np.asarray(found.target))
-    if on_cpu(layout):
+    if layout.on_cpu:
         trim()
     return finished
 
@@ -117,7 +117,7 @@ class _UnderWay:
             )
         self._advance = partial(advance, surrogates, problem, settings=settings, layout=layout)
         self._iterations, self._unfinished = settings.iterations, unfinished
-        self._at_once = 1 if on_cpu(layout) else _CALLS_QUEUED
+        self._at_once = 1 if layout.on_cpu else _CALLS_QUEUED
         self._asked = 0
         if unfinished:
             self._state, self._asked = unfinished.restore(self._state)
@@ -245,7 +245,7 @@ def masks(
             made = _each(images, rows, one.finish(partial(_of_faces, progress, len(rows))))
             resting, seconds_a_call = time.monotonic(), one.seconds_a_call
             del one  # or its state would be in the device's memory beside the next one's
-            if on_cpu(layout):
+            if layout.on_cpu:
                 trim()
         yield from made
 
@@ -257,7 +257,7 @@ def _beside(layout: Layout) -> Iterator[Callable[[Callable[[], T]], Future[T]]]:
     What is being done in the end is not waited for, as it may take many more photos. It goes no
     further than to the next one when no more are found.
     """
-    if on_cpu(layout):
+    if layout.on_cpu:
         yield when_asked
         return
     pool = ThreadPoolExecutor(1)

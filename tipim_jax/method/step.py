@@ -6,6 +6,7 @@ Images, gradients and masks are float [height, width, 3] in pixel levels.
 import math
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
@@ -89,7 +90,7 @@ def unseen_direction(g: Image, problem: Problem) -> Image:
 
     But where the mask fades, for there it is fainter. Zero stays zero.
     """
-    scale = problem.weight / jnp.sqrt(problem.cost)
+    scale = problem.weight * jax.lax.rsqrt(problem.cost)  # no quotient, as in `normalise`
     grey, colour = _spectra(scale * g)
     of_grey, of_colour = _prices(g.shape, problem)
     change = scale * jnp.fft.irfft2(grey / of_grey + colour / of_colour, g.shape[:2], axes=(0, 1))

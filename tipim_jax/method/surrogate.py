@@ -18,7 +18,8 @@ _NORM_OFFSET = 1e-5
 def normalise(embeddings: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
     """f = e / sqrt(Σe² + 1e-5), as the official code does."""
     squares = jnp.sum(embeddings**2, axis=-1, keepdims=True)
-    return embeddings / jnp.sqrt(squares + _NORM_OFFSET)
+    # No quotient: whether XLA makes this of it depends on the number of devices, and its rounding.
+    return embeddings * jax.lax.rsqrt(squares + _NORM_OFFSET)
 
 
 @partial(

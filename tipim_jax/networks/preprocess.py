@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from tipim_jax.pieces import computed_once
+
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -61,9 +63,15 @@ def normalise(
     elif channel_order == "grey":
         images = images @ jnp.asarray(_LUMA, images.dtype)[:, None]
     if mean is None:
-        least = 1 / math.sqrt(math.prod(images.shape[1:]))
-        mean = images.mean(axis=(1, 2, 3), keepdims=True)
-        # The maximum inside the root, so that an even image has a gradient.
-        variance = jnp.square(images - mean).mean(axis=(1, 2, 3), keepdims=True)
-        return (images - mean) / jnp.sqrt(jnp.maximum(variance, least**2))
+        # Apart: what XLA makes of it and the scaling before depends on the number of devices.
+        return computed_once(_prewhitened, images)
     return (images - jnp.asarray(mean, images.dtype)) / jnp.asarray(std, images.dtype)
+
+
+def _prewhitened(images):
+    least = 1 / math.sqrt(math.prod(images.shape[1:]))
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    # The maximum inside the root, so that an even image has a gradient.
+    variance = jnp.square(images - mean).mean(axis=(1, 2, 3), keepdims=True)
+    # No quotient, of which XLA makes this on several devices or on one alone.
+    return (images - mean) * jax.lax.rsqrt(jnp.maximum(variance, least**2))
