@@ -74,7 +74,9 @@ class Device:
         return SimpleNamespace(protected=protected, target=state.target, begun=begun), protected
 
     def masks(self, regions, *, size=2, **how):
-        layout = SimpleNamespace(devices=(self,), replicate=lambda tree: tree)
+        layout = SimpleNamespace(
+            devices=(self,), replicate=lambda tree: tree, on_cpu=self.platform == "cpu"
+        )
         targets, how = np.zeros((1, 2, 2, 3)), {"progress": lambda _: None, **how}
         return loop.masks([], regions, targets, SETTINGS, size=size, seed=0, layout=layout, **how)
 

@@ -14,7 +14,7 @@ LOOKS = {
     "balanced": "Little to be seen, on large faces a tint.",
     "strong": "Seen on a close look.",
 }
-_MISSED = {"subtle": 19, "balanced": 62, "strong": 96}
+_MISSED = {"subtle": 12, "balanced": 58, "strong": 95}
 STRENGTHS = {
     name: f"{words} Recognisers that never saw it missed {_MISSED[name]} of 100 faces."
     for name, words in LOOKS.items()
