@@ -10,8 +10,8 @@ BATCH_SIZE = 8  # faces
 # What one sees of each preset, from faint to strong, and of 100 faces those that recognisers missed
 # that never saw the mask: with these networks and its own settings (docs/protection.md).
 LOOKS = {
-    "subtle": "Hardly seen but as a tint on large faces, and too weak.",
-    "balanced": "Little to be seen, on large faces a tint.",
+    "subtle": "Hardly seen, and too weak.",
+    "balanced": "Little to be seen, on large faces fringes of colour.",
     "strong": "Seen on a close look.",
 }
 _MISSED = {"subtle": 12, "balanced": 58, "strong": 95}
