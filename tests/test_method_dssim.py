@@ -58,13 +58,16 @@ def test_patches_cost_a_third_tints_four_times_and_colour_what_it_is_said_to():
     grain = flat * (1 - 2 * (jnp.indices(flat.shape[:2]).sum(axis=0) % 2))[..., None]
     red = jnp.array([1.0, -1.0, 0.0])
     plain, dear = (problem(np.full(flat.shape, 90.0), colour_cost=cost) for cost in (1.0, 3.0))
-    level = 4 * 0.5 / 58.5225
-    for change, costs in ((flat, (1 / 3, 1 / 3)), (grain, (1, 1))):
+    for change, power, costs in (
+        (flat, 4, (1 / 3, 1 / 3)),
+        (grain, 4, (1, 1)),
+        (flat * red, 8 / 3, (4, 12)),
+        (grain * red, 8 / 3, (1, 3)),
+    ):
         for face, cost in zip((plain, dear), costs, strict=True):
-            assert float(seen(change, face)) == pytest.approx(cost * level, rel=1e-3)
-    for change, costs in ((flat * red, (4, 12)), (grain * red, (1, 3))):
-        for face, cost in zip((plain, dear), costs, strict=True):
-            assert float(seen(change, face)) == pytest.approx(cost * level * 2 / 3, rel=1e-3)
+            assert float(seen(change, face)) == pytest.approx(
+                cost * power * 0.5 / 58.5225, rel=1e-3
+            )
 
 
 @pytest.mark.parametrize("colour_cost", [1.0, 2.0])

@@ -9,16 +9,17 @@ import tyro
 T = TypeVar("T")
 
 
-def unset(default: str, metavar: str = "DIR", words: Any = None) -> Any:
+def unset(default: str, metavar: str = "DIR", words: Any = None, name: str | None = None) -> Any:
     """How --help shows a flag that need not be given.
 
     Args:
       default: what is done without it.
       metavar: what stands for its value.
       words: type of the values, where only some words are allowed: errors offer these alone.
+      name: of the flag, where the attribute's cannot be used.
     """
     hint = f"(default: {default})"
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=hint, constructor=words)
+    return tyro.conf.arg(name=name, metavar=metavar, help_behavior_hint=hint, constructor=words)
 
 
 def parse(

@@ -117,9 +117,7 @@ class Attack:
     ] = ()
     excepted: Annotated[
         tyro.conf.UseAppendAction[tuple[Path, ...]],
-        tyro.conf.arg(
-            name="except", metavar="PHOTO", help_behavior_hint="(default: nobody is left alone)"
-        ),
+        flags.unset("nobody is left alone", "PHOTO", name="except"),
     ] = ()
     smallest: Annotated[int, flags.unset("0", "PIXELS")] = 0
     watch: Annotated[Path | None, flags.unset("none", "FOLDER")] = None

@@ -117,7 +117,7 @@ def seen(change: Image, problem: Problem) -> Float[Array, ""]:
 def _spectra(change):
     """Of the mean of the channels, which all of them have, and of what they differ from it by."""
     spectrum = jnp.fft.rfft2(change, axes=(0, 1))
-    grey = jnp.broadcast_to(spectrum.mean(axis=-1, keepdims=True), spectrum.shape)
+    grey = spectrum.mean(axis=-1, keepdims=True)
     return grey, spectrum - grey
 
 
