@@ -127,8 +127,7 @@ def test_masks_of_the_method_itself_are_the_same_to_the_last_byte_beside_a_devic
         )
 
     one_after_the_other = found()
-    for module in (loop, batches):
-        monkeypatch.setattr(module, "on_cpu", lambda _: False)
+    monkeypatch.setattr(Layout, "on_cpu", False)
     beside = found(compiled=lambda fitting: None)
     assert len(beside) == 5 and all(np.abs(mask.values).max() > 1 for mask in beside)
     for mask, same in zip(beside, one_after_the_other, strict=True):
