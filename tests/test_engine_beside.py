@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.method_toy import crops, surrogate
-from tipim_jax.engine import batches, loop
+from tipim_jax.engine import loop
 from tipim_jax.engine.unfinished import Unfinished
 from tipim_jax.method import Layout, TipIm
 
