@@ -18,10 +18,9 @@ import hashlib
 import importlib.metadata
 import inspect
 import operator
-import os
 import sys
-import tempfile
 import types
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -207,7 +206,8 @@ def _named(value: Any) -> str:
     Raises:
       TypeError: nothing does.
     """
-    if value is None or isinstance(value, bool | int | float | str | np.dtype):
+    simple = bool | int | float | str | np.dtype
+    if value is None or value is types.NoneType or isinstance(value, simple):
         return repr(value)
     if isinstance(value, tuple | list):
         return f"{_place(type(value))}({', '.join(map(_named, value))})"
@@ -244,11 +244,11 @@ def _read(file):
 
 
 def _write(file, program):
+    part = file.with_name(f"{file.name}-{uuid.uuid4().hex}")
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as stream:
-            stream.write(hashlib.sha256(program).digest() + program)
         try:
-            replace(Path(stream.name), file)
-        except OSError:
-            os.unlink(stream.name)
+            part.write_bytes(hashlib.sha256(program).digest() + program)
+            replace(part, file)
+        finally:
+            part.unlink(missing_ok=True)
