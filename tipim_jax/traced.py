@@ -7,19 +7,18 @@ costs time alone.
 
 A file's name is a hash of all that a trace depends on: this package's code, the versions of those
 that it calls, JAX's settings and device, the function, its static arguments and the forms of its
-arrays. What cannot be named, as it is no part of a package, is traced. So is everything but in a
-command (`source.begin`): elsewhere something may stand in a function's place.
+arrays. What is of no such package is traced. So is everything but in a command (`source.begin`):
+elsewhere something may stand in a function's place.
 """
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import importlib.metadata
 import inspect
-import operator
+import io
+import pickle
 import sys
-import types
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -32,9 +31,8 @@ import numpy as np
 from tipim_jax import source
 from tipim_jax.disk import replace
 
-# Whose functions programs consist of, and are known by their names and versions.
 _VERSIONS = ("jax", "jaxlib", "flax", "optax", "dm-pix", "numpy")
-_KNOWN = {"tipim_jax", "jax", "jaxlib", "flax", "optax", "dm_pix", "numpy", "builtins"}
+_KNOWN = {"tipim_jax", "jax", "flax", "optax", "numpy", "functools", "builtins"}
 
 
 class _KeyData(NamedTuple):
@@ -56,12 +54,13 @@ class Traced:
           donated: index of the one whose memory may be used again.
         """
         functools.update_wrapper(self, function)
-        self._function, self._arrays, self._donated = function, arrays, donated
+        static = range(arrays, len(inspect.signature(function).parameters))
         self._jit = jax.jit(
             function,
-            static_argnums=range(arrays, len(inspect.signature(function).parameters)),
+            static_argnums=static,
             donate_argnums=() if donated is None else donated,
         )
+        self._function, self._arrays, self._donated = function, arrays, donated
         self._programs: dict[Any, Callable | None] = {}
 
     def __call__(self, *arguments: Any) -> Any:
@@ -86,45 +85,41 @@ class Traced:
         key = static, tree, tuple(map(_form, leaves))
         packed = [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in leaves]
         if key not in self._programs:
-            self._programs[key] = self._made(given, static, packed)
+            self._programs[key] = None
+            # JAX says in many ways that something is not for export, or from another release.
+            with contextlib.suppress(Exception):
+                self._programs[key] = self._made(given, static, packed)
         return self._programs[key], packed
 
     def _made(self, given, static, packed):
-        try:
-            file = self._file(given, static)
-            if file is None:
-                return None
-            kept = _read(file)
-            exported = kept or jax.export.export(self._flat(given, static))(*packed)
-
-            def program(*leaves):
-                return exported.call(*leaves)
-
-            program.__name__ = self._function.__name__  # by which JAX's cache calls it
-            before = [len(jax.tree.leaves(tree)) for tree in given]
-            first = sum(before[: self._donated or 0])
-            donated = () if self._donated is None else range(first, first + before[self._donated])
-            program = jax.jit(program, donate_argnums=donated)
-            program.lower(*packed)  # says what is wrong with it now
-            if kept is None and source.unchanged():
-                _write(file, exported.serialize())
-            return program
-        # JAX says in many ways that something is not for export, or from another release.
-        except Exception:
+        file = self._file(given, static)
+        if file is None:
             return None
+        kept = _read(file)
+        exported = kept or jax.export.export(jax.jit(self._flat(given, static)))(*packed)
+
+        def program(*leaves):
+            return exported.call(*leaves)
+
+        program.__name__ = self._function.__name__  # by which JAX's cache calls it
+        counts = [len(jax.tree.leaves(tree)) for tree in given]
+        first = sum(counts[: self._donated or 0])
+        donated = () if self._donated is None else range(first, first + counts[self._donated])
+        program = jax.jit(program, donate_argnums=donated)
+        program.lower(*packed)  # says now what is wrong with it
+        if kept is None and source.unchanged():
+            _write(file, exported.serialize())
+        return program
 
     def _flat(self, given, static):
         """The function of arrays alone."""
         leaves, tree = jax.tree.flatten(given)
         keys = [_is_key(leaf) for leaf in leaves]
 
-        @jax.jit
         def flat(*packed):
-            unpacked = [
-                jax.random.wrap_key_data(leaf) if is_key else leaf
-                for leaf, is_key in zip(packed, keys, strict=True)
-            ]
-            found = self._function(*jax.tree.unflatten(tree, unpacked), *static)
+            both = zip(packed, keys, strict=True)
+            arrays = [jax.random.wrap_key_data(leaf) if is_key else leaf for leaf, is_key in both]
+            found = self._function(*jax.tree.unflatten(tree, arrays), *static)
             return jax.tree.map(_packed, found)
 
         return flat
@@ -132,26 +127,20 @@ class Traced:
     def _file(self, given, static):
         """None where nothing may be kept."""
         folder, code = jax.config.jax_compilation_cache_dir, source.unchanged()
-        if not folder or not code or jax.process_count() > 1:
+        kinds = {jax.random.key_impl(leaf) for leaf in jax.tree.leaves(given) if _is_key(leaf)}
+        usual = kinds <= {jax.config.jax_default_prng_impl}
+        if not (folder and code and usual) or jax.process_count() > 1:
             return None
-        leaves, tree = jax.tree.flatten(given)
-        others = {jax.random.key_impl(leaf) for leaf in leaves if _is_key(leaf)}
-        if others - {jax.config.jax_default_prng_impl}:
-            return None
-        client = jax.devices()[0].client
+        device = jax.devices()[0]
         depends = (
-            code,
-            sys.version,
-            [importlib.metadata.version(name) for name in _VERSIONS],
+            (code, sys.version, *map(importlib.metadata.version, _VERSIONS)),
             sorted((name, str(value)) for name, value in jax.config.values.items()),
-            (client.platform, client.platform_version, jax.devices()[0].device_kind),
-            _named(self),
-            _named(static),
-            _named_tree(tree),
-            [str(_form(leaf)) for leaf in leaves],
+            (device.platform, device.device_kind, device.client.platform_version),
+            (self._function.__module__, self._function.__qualname__, static),
+            jax.tree.map(lambda leaf: str(_form(leaf)), given),
         )
-        digest = hashlib.sha256(repr(depends).encode()).hexdigest()
-        return Path(folder) / "traced" / f"{self._function.__name__}-{digest}"
+        name = f"{self._function.__name__}-{hashlib.sha256(_named(depends)).hexdigest()}"
+        return Path(folder) / "traced" / name
 
 
 def kept_as(name: str, kind: type) -> None:
@@ -195,51 +184,36 @@ def _form(leaf):
     return type(leaf)
 
 
-def _named_tree(tree):
-    node = tree.node_data()
-    return node and (*map(_named, node), [_named_tree(child) for child in tree.children()])
+def _named(value: Any) -> bytes:
+    """Stands for a value in every process; only its hash is kept, and nobody reads it.
 
-
-def _named(value: Any) -> str:
-    """What stands for a value in every process.
-
-    Raises:
-      TypeError: nothing does.
+    Functions are named by their places, so it raises an error for one that is not found at its.
     """
-    simple = bool | int | float | str | np.dtype
-    if value is None or value is types.NoneType or isinstance(value, simple):
-        return repr(value)
-    if isinstance(value, tuple | list):
-        return f"{_place(type(value))}({', '.join(map(_named, value))})"
-    if isinstance(value, jax.Device):
-        return f"{value.platform} {value.device_kind} {value.id}"
-    if isinstance(value, functools.partial):
-        given = value.func, value.args, sorted(value.keywords.items())
-        return f"partial({', '.join(map(_named, given))})"
-    if isinstance(value, types.MethodType):
-        return f"{_named(value.__self__)}.{_named(value.__func__)}"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _named(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return f"{_place(type(value))}({fields})"
-    return _place(value)
+    stream = io.BytesIO()
+    pickler = _Names(stream)
+    pickler.fast = True  # or it would say which equal values are one
+    pickler.dump(value)
+    return stream.getvalue()
 
 
-def _place(value):
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if module and name and module.partition(".")[0] in _KNOWN:
-        with contextlib.suppress(AttributeError):
-            if operator.attrgetter(name)(sys.modules[module]) is value:
-                return f"{module}.{name}"
-    raise TypeError(f"{value!r} is no part of {', '.join(sorted(_KNOWN))}")
+class _Names(pickle.Pickler):
+    def persistent_id(self, value):
+        if isinstance(value, jax.Device):
+            return value.platform, value.device_kind, value.id
+        return None
+
+    def reducer_override(self, value):
+        if str(getattr(value, "__module__", None)).partition(".")[0] not in _KNOWN:
+            raise pickle.PicklingError(f"{value!r} is of none of {', '.join(sorted(_KNOWN))}")
+        return NotImplemented
 
 
 def _read(file):
     """None where it is not there, or not as it was written."""
     with contextlib.suppress(OSError):
         content = file.read_bytes()
-        digest, program = content[:32], content[32:]
-        if hashlib.sha256(program).digest() == digest:
-            return jax.export.deserialize(bytearray(program))
+        if hashlib.sha256(content[32:]).digest() == content[:32]:
+            return jax.export.deserialize(bytearray(content[32:]))
     return None
 
 
