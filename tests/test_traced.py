@@ -11,6 +11,7 @@ import pytest
 from method_toy import crops, image_keys, small_network, surrogate
 
 from tipim_jax import source, traced
+from tipim_jax.command import main as tipim
 from tipim_jax.method import PRESETS, Surrogate, TipIm, advance, programs, start
 from tipim_jax.method.devices import Layout
 from tipim_jax.method.steps import steps_of
@@ -209,3 +210,13 @@ def test_code_that_changed_just_now_may_not_be_what_was_imported(monkeypatch, pa
     monkeypatch.setattr(source, "_JUST_NOW", 3600)
     source.begin()
     assert not source.begun()
+
+
+def test_a_command_begins_and_a_call_of_it_from_python_does_not(monkeypatch):
+    monkeypatch.setattr(source, "_begun", None)
+    monkeypatch.setattr(source, "_hashed", lambda: "one")
+    tipim(["--version"])
+    assert not source.begun()
+    monkeypatch.setattr(sys, "argv", ["tipim", "--version"])
+    tipim()
+    assert source.begun()
