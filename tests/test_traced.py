@@ -34,8 +34,8 @@ def moved(weights, places, keys, function, count):
     """A program of everything that the method's have in it, of what is compiled in no time."""
     TRACED.append(count)
     draws = jax.vmap(jax.random.normal)(keys)[:, None]
-    by = None if weights is None else function(weights["w"]) * weights["share"]
-    return (places + draws * (count if by is None else by), {"keys": keys, "none": None})
+    by = count * function(weights["w"]) * weights["share"]
+    return places + draws * by, {"keys": keys, "none": None}
 
 
 @pytest.fixture
