@@ -45,7 +45,7 @@ import jax
 from benchmarks import flops, machine, pytorch, table
 from benchmarks.method import prepared
 from benchmarks.subject import Subject, faces, subject
-from tipim_jax import networks
+from tipim_jax import networks, source
 from tipim_jax.method import PRESETS, Layout, TipIm
 
 TARGETS = 10
@@ -244,4 +244,5 @@ def _torch(measured: Subject, batch, dtype, settings: TipIm, options) -> dict[st
 
 
 if __name__ == "__main__":
+    source.begin()  # programs are kept as by a command
     main()

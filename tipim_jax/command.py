@@ -6,6 +6,7 @@ import pkgutil
 import sys
 from pathlib import Path
 
+from tipim_jax import source
 from tipim_jax.console import Console
 
 # By name: each is imported when it is asked for. What is said of it stands in --help.
@@ -35,7 +36,9 @@ What does not begin with a command goes to protect.
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; returns its exit status, 2 where nothing was asked for."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        source.begin()
+        arguments = sys.argv[1:]
     first = arguments[0] if arguments else ""
     if not arguments or first in ("-h", "--help", "help"):
         Console().print(_HELP)

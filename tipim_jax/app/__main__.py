@@ -18,7 +18,7 @@ from typing import Annotated
 
 import tyro
 
-from tipim_jax import flags, networks
+from tipim_jax import flags, networks, source
 from tipim_jax.app.limits import Limits
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
@@ -222,4 +222,5 @@ def forget_killed_runs() -> None:
 
 
 if __name__ == "__main__":
+    source.begin()
     sys.exit(main(sys.argv[1:]))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from tipim_jax import source
 from tipim_jax.attack.settings import PIPE, Attack, parse
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
@@ -91,4 +92,5 @@ def _worst(statuses: Iterable[int]) -> int:
 
 
 if __name__ == "__main__":
+    source.begin()
     sys.exit(main(sys.argv[1:]))

@@ -1,14 +1,19 @@
 """The state of a batch that is under way, as an Orbax checkpoint."""
 
+from __future__ import annotations
+
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
-from orbax.checkpoint import v1 as ocp
 
 from tipim_jax.method import State
+
+if TYPE_CHECKING:
+    from orbax.checkpoint import v1 as ocp
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class Unfinished:
 
         Where that cannot be, as the disk is full, nothing is kept: less is lost than by stopping.
         """
+        # Imported here: it takes a fifth of a second, for which no iteration need wait.
+        from orbax.checkpoint import v1 as ocp
+
         arrays = _arrays(state)
         new = self.folder / f"{_done(state):06d}"
         shutil.rmtree(new, ignore_errors=True)  # one that could not be read
@@ -48,6 +56,8 @@ class Unfinished:
         kept = self._kept()
         if not kept:  # an accelerator is not waited for
             return started, 0
+        from orbax.checkpoint import v1 as ocp
+
         leaves, structure = jax.tree.flatten(started)
         expected = _arrays(started)  # NumPy's, which Orbax then gives back
         for folder in reversed(kept):
@@ -81,6 +91,8 @@ def _arrays(state: State) -> dict[str, np.ndarray]:
 
 def _alone() -> ocp.Context:
     """Orbax would wait for all processes, but each of ours works on its own cells."""
+    from orbax.checkpoint import v1 as ocp
+
     own = jax.process_index()
     context = ocp.Context()
     context.multiprocessing.primary_host = own

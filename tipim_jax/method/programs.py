@@ -10,17 +10,23 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from tipim_jax.method import run
 from tipim_jax.method.budget import budget_weight, grain_cost
 from tipim_jax.method.devices import gathered, over_devices, own_share
 from tipim_jax.method.ensemble import window_sizes
-from tipim_jax.method.problem import Choice, Problem, State
+from tipim_jax.method.problem import Choice, Numbers, Problem, State
 from tipim_jax.method.views import inverse, through
+from tipim_jax.traced import Traced, kept_as
 
 # Of one compiled program, which hardly ever returns to the host, and yet often enough for a bar
 # that moves and for Ctrl-C.
 ITERATIONS_A_CALL = 5
+
+# What these programs give.
+for _kind in (Choice, Numbers, Problem, State, optax.EmptyState, optax.TraceState):
+    kept_as(f"tipim_jax.{_kind.__name__}", _kind)
 
 
 class Kind(NamedTuple):
@@ -62,7 +68,7 @@ def calls(search_every: int, begun: int, count: int) -> Iterator[Call]:
         begun += call.count
 
 
-@partial(jax.jit, static_argnames=("steps", "layout"))
+@partial(Traced, arrays=7)
 def start_batch(surrogates, images, targets, keys, alignments, valid, numbers, steps, layout):
     """A batch's problem and state; see `start`."""
     numbers = jax.tree.map(lambda number: jnp.broadcast_to(number, len(valid)), numbers)
@@ -129,9 +135,7 @@ def _start_one(steps, surrogates, known, own, windows, image, key, alignments, v
     return problem, State(jnp.copy(image), momentum, rows[0], jnp.zeros((), jnp.int32))
 
 
-@partial(
-    jax.jit, static_argnames=("kind", "steps", "restrained", "layout"), donate_argnames="state"
-)
+@partial(Traced, arrays=4, donated=2)
 def advance_batch(surrogates, problem, state, count, kind, steps, restrained, layout):
     """`count` iterations of a kind, and the choices of `kind.most`; see `advance`.
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from tipim_jax import flags
+from tipim_jax import flags, source
 from tipim_jax.configuration import SettingsError
 from tipim_jax.console import Console
 from tipim_jax.networks import PrecisionName
@@ -130,4 +130,5 @@ def _sweep(command: Command, errors: Console) -> int:
 
 
 if __name__ == "__main__":
+    source.begin()
     sys.exit(main(sys.argv[1:]))
