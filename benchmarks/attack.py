@@ -40,12 +40,10 @@ import importlib.util
 import itertools
 import sys
 
-import jax
-
 from benchmarks import flops, machine, pytorch, table
 from benchmarks.method import prepared
 from benchmarks.subject import Subject, faces, subject
-from tipim_jax import networks, source
+from tipim_jax import networks, source, traced
 from tipim_jax.method import PRESETS, Layout, TipIm
 
 TARGETS = 10
@@ -198,7 +196,7 @@ def _ours(measured: Subject, batch, dtype, settings: TipIm, on, options) -> dict
     machine.forget_peak_memory()
     with machine.empty_cache():
         cold = machine.seconds_of(first)
-        jax.clear_caches()
+        traced.forget()
         cached = machine.seconds_of(first)
         run = prepare()
         starting, turn = machine.race([prepare, lambda: run(count)], 0, options.turns)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
-from tipim_jax import networks
+from tipim_jax import networks, traced
 from tipim_jax.runtime import cores
 
 # Precision -> (JAX's name for that of products, dtype of the network, whether PyTorch takes TF32).
@@ -110,7 +110,7 @@ def bandwidth(device: jax.Device) -> float:
 @contextlib.contextmanager
 def empty_cache() -> Iterator[None]:
     """Nothing is compiled, here or on disk; what is from now on goes to a place of its own."""
-    jax.clear_caches()
+    traced.forget()
     before = jax.config.jax_compilation_cache_dir
     with tempfile.TemporaryDirectory() as folder:
         jax.config.update("jax_compilation_cache_dir", folder)

@@ -1,6 +1,7 @@
 """Programs that are kept for the next process of a command."""
 
 import hashlib
+import os
 import sys
 from functools import partial
 
@@ -12,7 +13,7 @@ from method_toy import crops, image_keys, small_network, surrogate
 
 from tipim_jax import source, traced
 from tipim_jax.command import main as tipim
-from tipim_jax.method import PRESETS, Surrogate, TipIm, advance, programs, start
+from tipim_jax.method import PRESETS, Surrogate, TipIm, advance, start
 from tipim_jax.method.devices import Layout
 from tipim_jax.method.steps import steps_of
 from tipim_jax.networks import PRECISIONS, get, names
@@ -50,21 +51,19 @@ def command(monkeypatch, tmp_path):
 
 
 def begun_with(monkeypatch, code):
-    monkeypatch.setattr(source, "_begun", code)
-    monkeypatch.setattr(source, "_hashed", lambda: code)
+    monkeypatch.setattr(source, "_begun", (code, []))
+    monkeypatch.setattr(source, "_files", list)
 
 
-def another_process(*programs):
+def another_process():
     """Has forgotten what this one traced."""
-    jax.clear_caches()
-    for program in programs:
-        program._programs.clear()
+    traced.forget()
     TRACED.clear()
 
 
 def move(function=jax.lax.sin, count=2, share=0.5, rows=3):
     """What a new process makes of it, and whether it traced."""
-    another_process(moved)
+    another_process()
     weights = {"w": np.float32([1, 2]), "share": share}
     places = jnp.arange(2.0 * rows).reshape(rows, 2)
     found = moved(weights, places, image_keys(*range(rows)), function, count)
@@ -97,7 +96,7 @@ def test_masks_are_the_same_to_the_last_byte(monkeypatch, command):
     networks = layout.replicate((Surrogate(network, surrogate().variables),))
 
     def masks():
-        another_process(programs.start_batch, programs.advance_batch)
+        another_process()
         problem, state = start(
             networks, batch, targets, image_keys(1, 2, 3), SETTINGS, layout=layout
         )
@@ -142,7 +141,17 @@ def test_a_damaged_file_costs_time_alone(command, harm):
     }[harm]
     file.write_bytes(content)
     assert move() == (expected, True)
-    assert move() == (expected, harm == "no program")  # what is damaged is written anew
+    assert move() == (expected, False)  # it is written anew
+
+
+def test_of_many_files_the_last_used_ones_are_kept(monkeypatch, command):
+    monkeypatch.setattr(traced, "_MOST", 2)
+    move(count=2), move(count=3)
+    for age, file in enumerate(sorted(command.iterdir(), key=lambda one: one.stat().st_mtime)):
+        os.utime(file, (age, age))
+    assert not move(count=2)[1]  # it is the one that was used last now
+    assert move(count=4)[1] and not move(count=2)[1] and move(count=3)[1]
+    assert len(list(command.iterdir())) == 2
 
 
 def test_where_nothing_can_be_kept_it_costs_time_alone(command):
@@ -167,7 +176,7 @@ def test_where_functions_may_be_replaced_nothing_is_kept(monkeypatch, command):
     monkeypatch.setattr(source, "_begun", None)  # no command: a script or a test
     assert move()[1] and not command.exists()
     begun_with(monkeypatch, "one")
-    monkeypatch.setattr(source, "_hashed", lambda: "two")  # its files are others now
+    monkeypatch.setattr(source, "_files", lambda: ["another"])
     assert move()[1] and not command.exists()
 
 
@@ -201,6 +210,9 @@ def test_code_is_unchanged_until_a_file_is_another(monkeypatch, package):
     assert first and source.begun()
     (package / "other.py").write_text("other = 2\n")
     assert source.unchanged() is None
+    (package / "other.py").write_text("other = 1\n")  # what was imported meanwhile?
+    assert source.unchanged() is None
+    (package / "other.py").write_text("other = 2\n")
     source.begin()
     assert source.unchanged() not in (None, first)
 

@@ -1,13 +1,14 @@
 """The code that this process runs, as one hash: what is kept between processes may depend on it."""
 
 import hashlib
+import math
 import time
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
 _JUST_NOW = 2  # seconds; a command imports its first modules in a tenth of that
 
-_begun: str | None = None
+_begun: tuple[str, list] | None = None
 
 
 def begin() -> None:
@@ -27,24 +28,37 @@ def begun() -> bool:
 def unchanged() -> str | None:
     """Hash of the package's code; None where what lies there may not be what is in memory.
 
-    That is so in what did not `begin`, and once a file has been changed since.
+    That is so in what did not `begin`, and once a file has been touched since.
     """
-    return _begun if _begun is not None and _hashed() == _begun else None
+    if _begun is None:
+        return None
+    code, files = _begun
+    return code if _files() == files else None
 
 
-def _hashed() -> str | None:
-    """None where a file is not to be had, or may have changed while it was imported."""
-    whole, files = hashlib.sha256(), sorted(_PACKAGE.rglob("*.py"))
-    if Path(__file__) not in files:  # they are no files
+def _hashed():
+    """The hash, and the files; None where one may have changed while it was imported."""
+    files, whole = _files(), hashlib.sha256()
+    # The last change of a file's status, on Linux and macOS, goes with every change.
+    latest = max((max(times) for _, *times in files), default=math.inf)
+    if latest > time.time_ns() - _JUST_NOW * 1_000_000_000:
         return None
     try:
-        for file in files:
-            status = file.stat()
-            # The latter, on Linux and macOS, goes with every change, whatever the former says.
-            if max(status.st_mtime, status.st_ctime) > time.time() - _JUST_NOW:
-                return None
-            content = hashlib.sha256(file.read_bytes())
-            whole.update(f"{file.relative_to(_PACKAGE)} {content.hexdigest()}\n".encode())
+        for name, *_ in files:
+            content = hashlib.sha256((_PACKAGE / name).read_bytes())
+            whole.update(f"{name} {content.hexdigest()}\n".encode())
     except OSError:
         return None
-    return whole.hexdigest()
+    return whole.hexdigest(), files
+
+
+def _files():
+    """Of each file when it was last changed, in nanoseconds since 1970; none: they are no files."""
+    found = []
+    try:
+        for file in sorted(_PACKAGE.rglob("*.py")):
+            status = file.stat()
+            found.append((str(file.relative_to(_PACKAGE)), status.st_mtime_ns, status.st_ctime_ns))
+    except OSError:
+        return []
+    return found

@@ -17,9 +17,12 @@ import hashlib
 import importlib.metadata
 import inspect
 import io
+import os
 import pickle
 import sys
+import threading
 import uuid
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +36,10 @@ from tipim_jax.disk import replace
 
 _VERSIONS = ("jax", "jaxlib", "flax", "optax", "dm-pix", "numpy")
 _KNOWN = {"tipim_jax", "jax", "flax", "optax", "numpy", "functools", "builtins"}
+# Files that are kept, the ones that were used last: some 40 MB. A strength on a machine has two.
+_MOST = 64
+
+_all: "weakref.WeakSet[Traced]" = weakref.WeakSet()
 
 
 class _KeyData(NamedTuple):
@@ -62,6 +69,8 @@ class Traced:
         )
         self._function, self._arrays, self._donated = function, arrays, donated
         self._programs: dict[Any, Callable | None] = {}
+        self._lock = threading.Lock()
+        _all.add(self)
 
     def __call__(self, *arguments: Any) -> Any:
         program, leaves = self._program(arguments)
@@ -82,14 +91,15 @@ class Traced:
         leaves, tree = jax.tree.flatten(given)
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return None, ()
-        key = static, tree, tuple(map(_form, leaves))
-        packed = [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in leaves]
-        if key not in self._programs:
-            self._programs[key] = None
-            # JAX says in many ways that something is not for export, or from another release.
-            with contextlib.suppress(Exception):
-                self._programs[key] = self._made(given, static, packed)
-        return self._programs[key], packed
+        key = static, tree, tuple(map(_form, leaves)), _settings()
+        with self._lock:
+            if key not in self._programs:
+                self._programs[key] = None
+                # JAX says in many ways that something is not for export.
+                with contextlib.suppress(Exception):
+                    self._programs[key] = self._made(given, static, _packed_leaves(leaves))
+            program = self._programs[key]
+        return program, () if program is None else _packed_leaves(leaves)
 
     def _made(self, given, static, packed):
         file = self._file(given, static)
@@ -97,6 +107,9 @@ class Traced:
             return None
         kept = _read(file)
         exported = kept or jax.export.export(jax.jit(self._flat(given, static)))(*packed)
+        if kept is None and source.unchanged():
+            with contextlib.suppress(Exception):  # this process can do without
+                _write(file, exported.serialize())
 
         def program(*leaves):
             return exported.call(*leaves)
@@ -107,8 +120,6 @@ class Traced:
         donated = () if self._donated is None else range(first, first + counts[self._donated])
         program = jax.jit(program, donate_argnums=donated)
         program.lower(*packed)  # says now what is wrong with it
-        if kept is None and source.unchanged():
-            _write(file, exported.serialize())
         return program
 
     def _flat(self, given, static):
@@ -134,7 +145,7 @@ class Traced:
         device = jax.devices()[0]
         depends = (
             (code, sys.version, *map(importlib.metadata.version, _VERSIONS)),
-            sorted((name, str(value)) for name, value in jax.config.values.items()),
+            _settings(),
             (device.platform, device.device_kind, device.client.platform_version),
             (self._function.__module__, self._function.__qualname__, static),
             jax.tree.map(lambda leaf: str(_form(leaf)), given),
@@ -145,15 +156,28 @@ class Traced:
 
 def kept_as(name: str, kind: type) -> None:
     """Has what a program gives know a named tuple, or a dataclass of arrays alone, by a name."""
-    if issubclass(kind, tuple):
-        jax.export.register_namedtuple_serialization(kind, serialized_name=name)
-        return
-    jax.export.register_pytree_node_serialization(
-        kind,
-        serialized_name=name,
-        serialize_auxdata=lambda _: b"",
-        deserialize_auxdata=lambda _: (),
-    )
+    with contextlib.suppress(ValueError):  # it is known: by another library, or after a reload
+        if issubclass(kind, tuple):
+            jax.export.register_namedtuple_serialization(kind, serialized_name=name)
+            return
+        jax.export.register_pytree_node_serialization(
+            kind,
+            serialized_name=name,
+            serialize_auxdata=lambda _: b"",
+            deserialize_auxdata=lambda _: (),
+        )
+
+
+def forget() -> None:
+    """As in a new process, programs are taken from their files, or traced, once more."""
+    jax.clear_caches()
+    for one in _all:
+        one._programs.clear()
+
+
+def _settings():
+    """JAX's, all of them."""
+    return tuple(sorted((name, str(value)) for name, value in jax.config.values.items()))
 
 
 kept_as("tipim_jax.traced._KeyData", _KeyData)
@@ -161,6 +185,10 @@ kept_as("tipim_jax.traced._KeyData", _KeyData)
 
 def _is_key(leaf):
     return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _packed_leaves(leaves):
+    return [jax.random.key_data(leaf) if _is_key(leaf) else leaf for leaf in leaves]
 
 
 def _packed(leaf):
@@ -210,10 +238,12 @@ class _Names(pickle.Pickler):
 
 def _read(file):
     """None where it is not there, or not as it was written."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(Exception):
         content = file.read_bytes()
         if hashlib.sha256(content[32:]).digest() == content[:32]:
-            return jax.export.deserialize(bytearray(content[32:]))
+            program = jax.export.deserialize(bytearray(content[32:]))
+            os.utime(file)  # it was used
+            return program
     return None
 
 
@@ -226,3 +256,6 @@ def _write(file, program):
             replace(part, file)
         finally:
             part.unlink(missing_ok=True)
+        used = sorted(file.parent.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
+        for old in used[_MOST:]:
+            old.unlink(missing_ok=True)

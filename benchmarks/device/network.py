@@ -10,6 +10,7 @@ from benchmarks import machine
 from benchmarks.device import trace
 from benchmarks.device.program import floors, largest_program, where_time_goes
 from benchmarks.method import prepared
+from tipim_jax import traced
 from tipim_jax.method import ITERATIONS_A_CALL, Layout, Surrogate, TipIm
 
 
@@ -52,7 +53,7 @@ def measure(
         with trace.Recording() as recording:
             recording.begin()
             run(ITERATIONS_A_CALL)
-        jax.clear_caches()
+        traced.forget()
         cached = machine.seconds_of(first)
     step = turn / ITERATIONS_A_CALL
     return {

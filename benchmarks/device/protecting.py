@@ -16,7 +16,7 @@ from benchmarks import machine
 from benchmarks.device import trace
 from benchmarks.device.program import floors, largest_program, where_time_goes
 from benchmarks.subject import random_variables
-from tipim_jax import networks
+from tipim_jax import networks, traced
 from tipim_jax.datasets import bundled
 from tipim_jax.engine import Journal, Protector, protect_files
 from tipim_jax.engine.defaults import SURROGATES
@@ -61,7 +61,7 @@ def alone(protector: Protector, faces: int) -> dict[str, object]:
         hot, batch = _first_iterations(protector, found)
         seconds = machine.seconds_of(lambda: list(protector.masked(found)))
         recording = _recorded(protector, found)
-        jax.clear_caches()
+        traced.forget()
         warm, _ = _first_iterations(protector, found)
     return {
         "faces": count,

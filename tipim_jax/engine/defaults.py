@@ -14,7 +14,7 @@ LOOKS = {
     "balanced": "Little to be seen, on large faces fringes of colour.",
     "strong": "Seen on a close look.",
 }
-_MISSED = {"subtle": 12, "balanced": 58, "strong": 95}
+_MISSED = {"subtle": 12, "balanced": 55, "strong": 95}
 STRENGTHS = {
     name: f"{words} Recognisers that never saw it missed {_MISSED[name]} of 100 faces."
     for name, words in LOOKS.items()

@@ -71,7 +71,8 @@ def calls(search_every: int, begun: int, count: int) -> Iterator[Call]:
 @partial(Traced, arrays=7)
 def start_batch(surrogates, images, targets, keys, alignments, valid, numbers, steps, layout):
     """A batch's problem and state; see `start`."""
-    numbers = jax.tree.map(lambda number: jnp.broadcast_to(number, len(valid)), numbers)
+    # Of one type, as what is kept of a program says nothing of numbers that give way to others.
+    numbers = jax.tree.map(lambda n: jnp.full(len(valid), n, float), numbers)
     return over_devices(
         partial(_start_share, steps, layout),
         layout,

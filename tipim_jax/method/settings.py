@@ -80,7 +80,7 @@ class TipIm:
 
     epsilon: float = 12.0
     budget: Literal["levels", "dssim"] = "levels"
-    dssim: float = 0.013
+    dssim: float = 0.012
     colour_cost: float = 1.0
     smooth_epsilon: float = 255.0
     colour_epsilon: float = 255.0
