@@ -136,6 +136,11 @@ def test_published_variants_are_of_fewer_networks_unless_others_are_named():
     assert settings.parse([]).surrogates == SURROGATES
     named = settings.parse(["--preset", "paper", "--surrogate", "dlib"])
     assert named.surrogates == ("dlib",)
+    more = settings.parse(
+        ["--surrogate", "research", "--surrogate", "dlib", "--surrogate", "sface"]
+    )
+    assert more.surrogates == (*SURROGATES, "w600k", "edgeface", "dlib")
+    assert more.recognisers == (*more.surrogates, "lightcnn")
 
 
 def test_the_strong_masks_are_the_default_whatever_starts_from_them(tmp_path):

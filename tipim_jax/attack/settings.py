@@ -1,6 +1,7 @@
 """The command's settings: flags over a configuration file over a preset."""
 
 import dataclasses
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin, get_type_hints
@@ -13,6 +14,8 @@ from tipim_jax.engine import defaults
 from tipim_jax.method.settings import PRESETS, TipIm
 
 NetworkName = tyro.extras.literal_type_from_choices(networks.names())
+RESEARCH = "research"  # stands for several surrogates
+SurrogateName = tyro.extras.literal_type_from_choices((RESEARCH, *networks.names()))
 Strength = Literal["subtle", "balanced", "strong"]
 PresetName = tyro.extras.literal_type_from_choices(PRESETS)
 
@@ -75,7 +78,8 @@ class Attack:
         protected. No report is written meanwhile; `tipim protect FOLDER` makes it afterwards.
       verbose: Print what each recogniser makes of the photos as a table, too.
       surrogate: Network that masks are made against; give it once per network. The more there are,
-        and the more they differ, the better a mask holds against one that it never saw.
+        and the more they differ, the better a mask holds against one that it never saw. research
+        are those of the strengths with w600k and edgeface, which nobody may use but for research.
       recogniser: Network that results are measured with; give it once per network. One that is no
         surrogate is held out: it tells what to expect of a recogniser that nobody knows.
       targets: Folder with one photo of each person that the photos shall be taken for.
@@ -123,7 +127,7 @@ class Attack:
     watch: Annotated[Path | None, flags.unset("none", "FOLDER")] = None
     verbose: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     surrogate: Annotated[
-        tyro.conf.UseAppendAction[tuple[NetworkName, ...]],
+        tyro.conf.UseAppendAction[tuple[SurrogateName, ...]],
         flags.unset(
             f"{', '.join(defaults.SURROGATES)}; of published variants "
             f"{', '.join(defaults.surrogates('paper'))}",
@@ -154,7 +158,9 @@ class Attack:
 
     @property
     def surrogates(self) -> tuple[str, ...]:
-        return self.surrogate or defaults.surrogates(self.preset)
+        given = self.surrogate or defaults.surrogates(self.preset)
+        each = (defaults.RESEARCH if name == RESEARCH else (name,) for name in given)
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(each)))
 
     @property
     def recognisers(self) -> tuple[str, ...]:
@@ -212,7 +218,7 @@ def check(settings: Attack) -> None:
         if get_origin(hint) is Literal and value not in get_args(hint):
             known = ", ".join(get_args(hint))
             raise SettingsError(f"{name} is {value!r}; expected one of {known}")
-    for name in (*settings.surrogate, *settings.recogniser):
+    for name in (*settings.surrogates, *settings.recogniser):
         if name not in networks.names():
             known = ", ".join(networks.names())
             raise SettingsError(f"{name!r} is no network; expected one of {known}")

@@ -2,6 +2,8 @@
 
 # They come by themselves and may be used by everybody (docs/protection.md).
 SURROGATES = ("mobileface-mv", "sface", "facenet-128")
+# These and what nobody may use but for research (docs/protection.md).
+RESEARCH = (*SURROGATES, "w600k", "edgeface")
 _BEFORE = ("mobileface", "mobileface-mv", "sface", "dlib", "facenet-128")
 # The published variants are no choice of networks; more of them would be another attack.
 _PUBLISHED = ("mobileface", "sface")
