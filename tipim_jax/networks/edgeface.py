@@ -113,7 +113,8 @@ class _ChannelAttention(nn.Module):
         temperature = parameter(self, "temperature", nn.initializers.ones_init(), (HEADS,))
         exact = exact_dtype(x.dtype)
         products = jnp.einsum("bnhq,bnhk->bhqk", q, k, preferred_element_type=exact)
-        cosines = products / (_norms(q, exact)[..., None] * _norms(k, exact)[..., None, :])
+        # One after the other: of the product of two least norms the derivative is not finite.
+        cosines = products / _norms(q, exact)[..., None] / _norms(k, exact)[..., None, :]
         weights = jax.nn.softmax(cosines * temperature.astype(exact)[:, None, None], axis=-1)
         mixed = jnp.einsum("bhqk,bnhk->bnhq", weights.astype(x.dtype), v)
         return _LowRank(channels, name="project")(mixed.reshape(x.shape))
@@ -121,7 +122,9 @@ class _ChannelAttention(nn.Module):
 
 def _norms(x, dtype):
     """Of each channel over the pixels, `batch heads channels`."""
-    return jnp.maximum(jnp.sqrt(pixel_sum(jnp.square(x.astype(dtype)))), LEAST_NORM)
+    # The root of 0, which a query that no pixel has would give, has no derivative.
+    squares = pixel_sum(jnp.square(x.astype(dtype)))
+    return jnp.sqrt(jnp.maximum(squares, LEAST_NORM**2))
 
 
 class _Perceptron(nn.Module):
