@@ -21,7 +21,6 @@ import os
 import pickle
 import sys
 import threading
-import uuid
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +31,7 @@ import jax.export
 import numpy as np
 
 from tipim_jax import source
-from tipim_jax.disk import replace
+from tipim_jax.disk import write_whole
 
 _VERSIONS = ("jax", "jaxlib", "flax", "optax", "dm-pix", "numpy")
 _KNOWN = {"tipim_jax", "jax", "flax", "optax", "numpy", "functools", "builtins"}
@@ -248,14 +247,9 @@ def _read(file):
 
 
 def _write(file, program):
-    part = file.with_name(f"{file.name}-{uuid.uuid4().hex}")
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(hashlib.sha256(program).digest() + program)
-            replace(part, file)
-        finally:
-            part.unlink(missing_ok=True)
+        with write_whole(file) as stream:
+            stream.write(hashlib.sha256(program).digest() + program)
         used = sorted(file.parent.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
         for old in used[_MOST:]:
             old.unlink(missing_ok=True)

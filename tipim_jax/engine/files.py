@@ -31,7 +31,7 @@ from tipim_jax.photos import (
 )
 
 _UNWRITTEN = 16  # photos that may wait for the disk after Ctrl-C; before, a batch's, too
-_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part")  # as `photos.write_whole` calls it
+_PARTIAL = re.compile(r"\.[0-9a-f]{16}\.part")  # as `disk.write_whole` calls it
 
 
 class Stopped(Exception):

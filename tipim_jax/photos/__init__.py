@@ -1,5 +1,6 @@
 """Photos in, photos out: files, the faces in them, and the way to the canonical crop and back."""
 
+from tipim_jax.disk import write_whole
 from tipim_jax.photos.alignment import SIZE, TEMPLATE, crop, similarity
 from tipim_jax.photos.detection import NO_FACE, UNSURE, FaceDetector
 from tipim_jax.photos.face import Face, central_face
@@ -23,7 +24,7 @@ from tipim_jax.photos.reading import (
 )
 from tipim_jax.photos.region import REGION, Region, add_masks, region
 from tipim_jax.photos.windows import look, window_matrix
-from tipim_jax.photos.writing import Metadata, encode_photo, write_photo, write_whole
+from tipim_jax.photos.writing import Metadata, encode_photo, write_photo
 from tipim_jax.photos.yunet import YUNET
 
 __all__ = [

@@ -3,17 +3,13 @@
 Without its colour profile the colours would change.
 """
 
-import contextlib
 import io
-import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from PIL import Image
 
-from tipim_jax.disk import replace
+from tipim_jax.disk import write_whole
 from tipim_jax.photos.reading import Photo, PhotoError, reason
 
 # none: nothing; dates: the moment of capture; all: the EXIF data, the place included
@@ -81,31 +77,3 @@ def encode_photo(photo: Photo, path: Path, *, metadata: Metadata = "none") -> by
     except Exception as fault:
         raise PhotoError(f"cannot write {path}: {reason(fault)}") from fault
     return stream.getvalue()
-
-
-@contextlib.contextmanager
-def write_whole(path: Path, *, times: tuple[int, int] | None = None) -> Iterator[BinaryIO]:
-    """A stream to write a file with: at the end it is there whole, or, after an error, not at all.
-
-    The folder is made where it is missing; a file that is already there is replaced at the end.
-
-    Args:
-      times: of last access and of last change that the file is to have, in nanoseconds since 1970.
-    """
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(partial, "xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        if times:
-            with contextlib.suppress(OSError):  # not every file system can have any time
-                os.utime(partial, ns=times)
-        replace(partial, path)
-    except BaseException as fault:  # KeyboardInterrupt too leaves no partial file
-        if isinstance(fault, OSError) and str(fault.filename) in ("None", str(partial)):
-            fault.filename, fault.filename2 = str(path), None
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
